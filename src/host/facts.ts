@@ -1,0 +1,71 @@
+/** What the planner knows of the host. `questions.ts` asks, `look.ts` answers; both fill this. */
+import type { NamespaceType } from '../plan/steps.ts'
+
+export type PathKind = 'directory' | 'file' | 'link' | 'missing'
+
+/** One mounted cgroup hierarchy. */
+export interface CgroupHierarchy {
+  readonly mountpoint: string
+  /** v1 controllers (`cpu`, `cpuacct`), `name=systemd`, or the v2 controllers available here. */
+  readonly controllers: readonly string[]
+}
+
+export interface CgroupFacts {
+  /** `unified`: v2 at /sys/fs/cgroup. `hybrid`: v1 controllers and v2 beside them. `legacy`: v1. */
+  readonly mode: 'unified' | 'hybrid' | 'legacy'
+  readonly v1: readonly CgroupHierarchy[]
+  /** The v2 hierarchy, where there is one. */
+  readonly v2?: CgroupHierarchy
+}
+
+export interface ResourceLimit {
+  readonly soft: bigint
+  readonly hard: bigint
+}
+
+/** What the compiled seccomp filter is; made by libseccomp, so a fact and not a decision. */
+export interface SeccompFacts {
+  /** struct sock_filter[] as base64. */
+  readonly filter: string
+  /** Names in the profile that this libseccomp does not know: skipped, as the spec asks. */
+  readonly unknownSyscalls: readonly string[]
+}
+
+export interface Facts {
+  readonly architecture: 'x64' | 'arm64'
+  /** Effective uid and gid of the caller. */
+  readonly uid: number
+  readonly gid: number
+  readonly cgroup: CgroupFacts
+  /** The caller's limits, before Node changed them: `RLIMIT_NOFILE` … */
+  readonly limits: Readonly<Record<string, ResourceLimit>>
+  /** Host paths that the config names (rootfs, bind sources, hooks), as they are now. */
+  readonly paths: ReadonlyMap<string, PathKind>
+  /** For each namespace path in the config: the type and inode; undefined: not a namespace. */
+  readonly namespaces: ReadonlyMap<string, { type: NamespaceType; inode: bigint } | undefined>
+  /** Inodes of the runtime's own namespaces. */
+  readonly ownNamespaces: Readonly<Partial<Record<NamespaceType, bigint>>>
+  /** The highest capability that the kernel knows (/proc/sys/kernel/cap_last_cap). */
+  readonly lastCapability: number
+  /** The caller's own sets, as masks (CapPrm, CapBnd of /proc/self/status). */
+  readonly permittedCapabilities: bigint
+  readonly boundingCapabilities: bigint
+  readonly apparmor: boolean
+  readonly selinux: boolean
+  readonly seccomp?: SeccompFacts
+}
+
+/** What the caller asked for beside the config. */
+export interface CreateOptions {
+  readonly id: string
+  /** Absolute path. */
+  readonly bundle: string
+  readonly noPivot: boolean
+  readonly noNewKeyring: boolean
+  readonly preserveFds: number
+  readonly systemdCgroup: boolean
+  /** LISTEN_FDS of the caller: fds 3… that go to the container (0: none). */
+  readonly listenFds: number
+  /** Detached containers need a console socket for a terminal; checked at planning. */
+  readonly detach: boolean
+}

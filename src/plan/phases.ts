@@ -1,0 +1,58 @@
+/**
+ * The one place that knows order. Fields emit steps with a phase; a plan is its steps sorted by
+ * phase, stable within a phase. Each phase says why it stands where it stands.
+ */
+export const PHASES = [
+  // Limits are in force before there is a process that could exceed them.
+  'cgroup',
+  // In the runtime's namespaces: setns to a pid namespace acts on children only.
+  'stage',
+  'clone',
+  // From outside, by pid, while the process waits: v1 cgroups, oom_score_adj.
+  'process',
+  // After the v1 cgroups: a cgroup namespace's root is the cgroup that its creator is in.
+  'namespaces',
+  'session',
+  'network',
+  'hostname',
+  // Through a procfs of our own, so before any mount of the container can shadow anything.
+  'sysctl',
+  'rootfs',
+  'mounts',
+  'devices',
+  // The runtime's hooks see the finished tree at root.path in /proc/PID/ns/mnt.
+  'runtime-hooks',
+  // In the container's namespaces, but their path is resolved in the runtime's root.
+  'container-hooks',
+  // After the hooks: they may still write into the tree.
+  'readonly',
+  'masks',
+  'enter-root',
+  'stdio',
+  // As root: runc's users rely on a cwd that only root can enter or make.
+  'directory',
+  // HOME is looked up in the container's passwd while root can still read it.
+  'home',
+  // Raising a hard limit needs CAP_SYS_RESOURCE, so before capabilities go.
+  'raise-limits',
+  'identity',
+  // As the container's user, in the container's root: create reports a missing executable.
+  'executable',
+  'created',
+  'start',
+  'start-hooks',
+  // RLIMIT_NOFILE 3, NPROC 1, FSIZE 0 must start: nothing but the filter and execve comes after.
+  'descriptors',
+  'limits',
+  // Last: what comes after it runs under the container's filter.
+  'seccomp',
+  // Without no_new_privs the filter's load needs CAP_SYS_ADMIN: given up only after it.
+  'final-capabilities',
+  'execute',
+  // By the engine, after the executable runs.
+  'poststart',
+  // By the engine or the supervisor, after the container is gone.
+  'poststop',
+] as const
+
+export type Phase = (typeof PHASES)[number]

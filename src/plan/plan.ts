@@ -1,0 +1,14 @@
+import { PHASES } from './phases.ts'
+import type { Step } from './steps.ts'
+
+/** What will be done, in order. */
+export interface Plan {
+  readonly steps: readonly Step[]
+}
+
+/** Sorts steps by phase, keeping the order in which the fields emitted them within a phase. */
+export function arrangePlan(steps: readonly Step[]): Plan {
+  const rank = new Map(PHASES.map((phase, index) => [phase, index]))
+  const sorted = steps.toSorted((a, b) => (rank.get(a.phase) ?? 0) - (rank.get(b.phase) ?? 0))
+  return Object.freeze({ steps: Object.freeze(sorted) })
+}

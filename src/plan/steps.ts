@@ -1,0 +1,429 @@
+/**
+ * The vocabulary of plans. A plan is an ordered list of steps: plain, frozen data, each with the
+ * phase it belongs to and the config field (`origin`) that asked for it.
+ *
+ * - A **host step** is done by the engine, from outside the container.
+ * - An **init step** can only be done by the container's own process. `lower/` turns it into
+ *   system calls, which the executor runs.
+ * - An **exchange step** is both: the executor hands fds to the engine, waits, and takes an answer.
+ */
+import type { Pointer } from '../errors.ts'
+import type { Phase } from './phases.ts'
+
+export type NamespaceType = 'pid' | 'network' | 'mount' | 'ipc' | 'uts' | 'user' | 'cgroup' | 'time'
+
+export type Propagation = 'private' | 'slave' | 'shared' | 'unbindable'
+
+/** Per-mount attributes by the names of mount_setattr(2), e.g. `MOUNT_ATTR_RDONLY` is `rdonly`. */
+export type MountAttribute =
+  | 'rdonly'
+  | 'nosuid'
+  | 'nodev'
+  | 'noexec'
+  | 'noatime'
+  | 'strictatime'
+  | 'relatime'
+  | 'nodiratime'
+  | 'nosymfollow'
+
+export interface AttributeChange {
+  readonly set: readonly MountAttribute[]
+  readonly clear: readonly MountAttribute[]
+}
+
+/** One parameter of a filesystem: `{key: 'size', value: '64k'}`, or a flag without a value. */
+export interface FilesystemParameter {
+  readonly key: string
+  readonly value?: string
+}
+
+/** A change of propagation of a mount (`MS_SHARED` …), of it alone or of all mounts below it. */
+export interface PropagationChange {
+  readonly propagation: Propagation
+  readonly recursive: boolean
+}
+
+interface Base {
+  readonly phase: Phase
+  readonly origin: Pointer
+}
+
+// ---------------------------------------------------------------------------- host steps
+
+/** Makes a cgroup directory and its missing parents; undone by its removal. */
+export interface MakeCgroup extends Base {
+  readonly kind: 'make-cgroup'
+  /** Mount point of the hierarchy, e.g. `/sys/fs/cgroup/memory`. */
+  readonly hierarchy: string
+  /** Path of the cgroup below it, absolute, e.g. `/tsrunc/web1`. */
+  readonly path: string
+  /** v1 cpuset: `cpuset.cpus` and `cpuset.mems` of each new directory are copied from its parent. */
+  readonly inherit: readonly string[]
+  /** v2: controllers to enable in `cgroup.subtree_control` of each directory above the last. */
+  readonly enable: readonly string[]
+}
+
+/** Writes one value into a file of a cgroup. */
+export interface WriteCgroupFile extends Base {
+  readonly kind: 'write-cgroup-file'
+  readonly hierarchy: string
+  readonly path: string
+  readonly file: string
+  readonly value: string
+  /** What would enable the controller, for the error when the file is missing. */
+  readonly hint?: string
+}
+
+/** Attaches an eBPF program of type BPF_PROG_TYPE_CGROUP_DEVICE to a cgroup v2 directory. */
+export interface AttachDeviceFilter extends Base {
+  readonly kind: 'attach-device-filter'
+  readonly hierarchy: string
+  readonly path: string
+  /** The program: 64-bit eBPF instructions, base64. */
+  readonly program: string
+  /** The same program as text, for `plan`. */
+  readonly listing: readonly string[]
+}
+
+/** Writes the container's pid into `cgroup.procs`. */
+export interface JoinCgroup extends Base {
+  readonly kind: 'join-cgroup'
+  readonly hierarchy: string
+  readonly path: string
+}
+
+/** Writes /proc/PID/oom_score_adj of the container's process. */
+export interface SetOomScore extends Base {
+  readonly kind: 'set-oom-score'
+  readonly value: number
+}
+
+/** state.json says `created`, the pid file and the pidfd socket are served. */
+export interface RecordCreated extends Base {
+  readonly kind: 'record-created'
+}
+
+export type HookName =
+  | 'prestart'
+  | 'createRuntime'
+  | 'createContainer'
+  | 'startContainer'
+  | 'poststart'
+  | 'poststop'
+
+/**
+ * Runs one hook: state JSON on its stdin, exactly the given environment, cwd the bundle.
+ * createContainer and startContainer hooks are init steps, the others host steps.
+ */
+export interface RunHook extends Base {
+  readonly kind: 'run-hook'
+  readonly hook: HookName
+  readonly path: string
+  readonly args: readonly string[]
+  readonly env: readonly string[]
+  /** Seconds; absent: no limit. */
+  readonly timeout?: number
+  /** The state's `status` while the hook runs. */
+  readonly status: 'creating' | 'created' | 'running' | 'stopped'
+}
+
+export type HostStep =
+  | MakeCgroup
+  | WriteCgroupFile
+  | AttachDeviceFilter
+  | JoinCgroup
+  | SetOomScore
+  | RecordCreated
+  | RunHook
+
+// ---------------------------------------------------------------------------- init steps
+
+/** setns(2) to a namespace given by path. `pid` is joined before the clone, the rest after it. */
+export interface JoinNamespace extends Base {
+  readonly kind: 'join-namespace'
+  readonly namespace: NamespaceType
+  readonly path: string
+}
+
+/** clone3(2): the container's first process, in these new namespaces. */
+export interface CloneInit extends Base {
+  readonly kind: 'clone-init'
+  readonly namespaces: readonly NamespaceType[]
+  /** v2 only: the cgroup directory for CLONE_INTO_CGROUP. */
+  readonly intoCgroup?: string
+}
+
+/** unshare(CLONE_NEWCGROUP), once the process is in its v1 cgroups. */
+export interface UnshareCgroupNamespace extends Base {
+  readonly kind: 'unshare-cgroup-namespace'
+}
+
+export interface NewSession extends Base {
+  readonly kind: 'new-session'
+}
+
+/** keyctl(KEYCTL_JOIN_SESSION_KEYRING, name); a kernel without keyctl is tolerated. */
+export interface JoinSessionKeyring extends Base {
+  readonly kind: 'join-session-keyring'
+  readonly name: string
+}
+
+/** Brings `lo` up in a new network namespace. */
+export interface RaiseLoopback extends Base {
+  readonly kind: 'raise-loopback'
+}
+
+export interface SetHostname extends Base {
+  readonly kind: 'set-hostname'
+  readonly name: string
+}
+
+export interface SetDomainname extends Base {
+  readonly kind: 'set-domainname'
+  readonly name: string
+}
+
+/** Writes a file below /proc/sys through a procfs of our own. */
+export interface SetSysctl extends Base {
+  readonly kind: 'set-sysctl'
+  /** Path below /proc/sys: `net/ipv4/ip_forward`. */
+  readonly path: string
+  readonly value: string
+}
+
+/** mount_setattr(2) of the propagation of `/` of the new mount namespace, with everything below. */
+export interface SetPropagation extends Base {
+  readonly kind: 'set-propagation'
+  readonly change: PropagationChange
+}
+
+/** Binds the rootfs (with its submounts) onto its own host path, in the new mount namespace. */
+export interface BindRootfs extends Base {
+  readonly kind: 'bind-rootfs'
+  /** Absolute host path. */
+  readonly path: string
+  /** Bind it twice, the outer one private: pivot_root refuses a root whose parent is shared. */
+  readonly privateParent: boolean
+}
+
+/** A new filesystem at a destination below the root. */
+export interface MountFilesystem extends Base {
+  readonly kind: 'mount-filesystem'
+  readonly destination: string
+  readonly type: string
+  readonly source: string
+  readonly parameters: readonly FilesystemParameter[]
+  readonly attributes: AttributeChange
+  readonly recursiveAttributes: AttributeChange
+  readonly propagation: readonly PropagationChange[]
+  /** Copy what the destination held before into the new filesystem (`tmpcopyup`). */
+  readonly copyUp: boolean
+}
+
+/** A bind mount of a host path at a destination below the root. */
+export interface BindMount extends Base {
+  readonly kind: 'bind-mount'
+  readonly source: string
+  /** Decides what a missing destination is made as. */
+  readonly sourceKind: 'directory' | 'file'
+  readonly destination: string
+  readonly recursive: boolean
+  readonly attributes: AttributeChange
+  readonly recursiveAttributes: AttributeChange
+  readonly propagation: readonly PropagationChange[]
+}
+
+/** Makes a mount read-only after everything below it is in place. */
+export interface FinishReadonly extends Base {
+  readonly kind: 'finish-readonly'
+  /** Destination of an earlier `mount-filesystem` or `bind-mount`, or `/` for the rootfs. */
+  readonly destination: string
+}
+
+export interface MakeDevice extends Base {
+  readonly kind: 'make-device'
+  readonly path: string
+  readonly type: 'c' | 'b' | 'p'
+  readonly major: number
+  readonly minor: number
+  /** Permission bits, e.g. 0o666. */
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+}
+
+/** symlinkat(2) below the root; an existing link with the same target is fine. */
+export interface MakeSymlink extends Base {
+  readonly kind: 'make-symlink'
+  readonly target: string
+  readonly path: string
+}
+
+/** Hides a path: a read-only empty tmpfs over a directory, /dev/null over anything else. */
+export interface MaskPath extends Base {
+  readonly kind: 'mask-path'
+  readonly path: string
+}
+
+export interface MakePathReadonly extends Base {
+  readonly kind: 'make-path-readonly'
+  readonly path: string
+}
+
+/** pivot_root(2), or with --no-pivot MS_MOVE and chroot(2). */
+export interface EnterRoot extends Base {
+  readonly kind: 'enter-root'
+  readonly method: 'pivot' | 'move'
+  /** What `/` shall propagate afterwards (rootfsPropagation). */
+  readonly propagation?: PropagationChange
+}
+
+/** fchown(2) of stdin, stdout, stderr where they are pipes, files, sockets or ttys. */
+export interface OwnStdio extends Base {
+  readonly kind: 'own-stdio'
+  readonly uid: number
+  readonly gid: number
+}
+
+/** chdir to process.cwd, made if missing. */
+export interface ChangeDirectory extends Base {
+  readonly kind: 'change-directory'
+  readonly path: string
+}
+
+export interface SetUmask extends Base {
+  readonly kind: 'set-umask'
+  readonly mask: number
+}
+
+/** prlimit64(2) of the process itself; RLIM_INFINITY is 2^64-1. */
+export interface SetLimit extends Base {
+  readonly kind: 'set-limit'
+  /** `RLIMIT_NOFILE` … */
+  readonly type: string
+  readonly soft: bigint
+  readonly hard: bigint
+}
+
+export interface NoNewPrivileges extends Base {
+  readonly kind: 'no-new-privileges'
+}
+
+/** PR_CAPBSET_DROP of each capability that is not in `keep`. */
+export interface LimitBoundingSet extends Base {
+  readonly kind: 'limit-bounding-set'
+  /** Capability numbers to drop. */
+  readonly drop: readonly number[]
+}
+
+/** setgroups, setresgid, setresuid; capabilities are kept over the change of uid. */
+export interface SetUser extends Base {
+  readonly kind: 'set-user'
+  readonly uid: number
+  readonly gid: number
+  readonly additionalGids: readonly number[]
+}
+
+/** capset(2) and the ambient set; each set is a bit mask of capability numbers. */
+export interface SetCapabilities extends Base {
+  readonly kind: 'set-capabilities'
+  readonly effective: bigint
+  readonly permitted: bigint
+  readonly inheritable: bigint
+  readonly ambient: readonly number[]
+}
+
+/** getcwd(2) must give a path inside the root (CVE-2024-21626). */
+export interface VerifyDirectory extends Base {
+  readonly kind: 'verify-directory'
+}
+
+/** Tries each candidate in turn, as the container's user: exists, no directory, executable. */
+export interface FindExecutable extends Base {
+  readonly kind: 'find-executable'
+  /** args[0] as configured. */
+  readonly name: string
+  readonly candidates: readonly string[]
+}
+
+/** Waits on the start socket; TERM, INT, HUP and QUIT end the container meanwhile. */
+export interface WaitForStart extends Base {
+  readonly kind: 'wait-for-start'
+}
+
+/** Moves preserved fds to 3…, marks everything else above them close-on-exec. */
+export interface ArrangeDescriptors extends Base {
+  readonly kind: 'arrange-descriptors'
+  /** How many fds the container inherits beyond stdio. */
+  readonly preserved: number
+}
+
+export interface LoadSeccomp extends Base {
+  readonly kind: 'load-seccomp'
+  /** struct sock_filter[], base64. */
+  readonly filter: string
+  /** SECCOMP_FILTER_FLAG_* by name without the prefix: `LOG`, `SPEC_ALLOW`, `TSYNC`. */
+  readonly flags: readonly string[]
+}
+
+/** execve(2) of what `find-executable` found. */
+export interface Execute extends Base {
+  readonly kind: 'execute'
+  readonly args: readonly string[]
+  readonly env: readonly string[]
+}
+
+export type InitStep =
+  | JoinNamespace
+  | CloneInit
+  | UnshareCgroupNamespace
+  | NewSession
+  | JoinSessionKeyring
+  | RaiseLoopback
+  | SetHostname
+  | SetDomainname
+  | SetSysctl
+  | SetPropagation
+  | BindRootfs
+  | MountFilesystem
+  | BindMount
+  | FinishReadonly
+  | MakeDevice
+  | MakeSymlink
+  | MaskPath
+  | MakePathReadonly
+  | EnterRoot
+  | OwnStdio
+  | ChangeDirectory
+  | SetUmask
+  | SetLimit
+  | NoNewPrivileges
+  | LimitBoundingSet
+  | SetUser
+  | SetCapabilities
+  | VerifyDirectory
+  | FindExecutable
+  | WaitForStart
+  | RunHook
+  | ArrangeDescriptors
+  | LoadSeccomp
+  | Execute
+
+// ---------------------------------------------------------------------------- exchange steps
+
+/** The runtime reads the container's /etc/passwd and answers with `HOME=…` for `execute`. */
+export interface ReadHome extends Base {
+  readonly kind: 'read-home'
+  readonly uid: number
+}
+
+/** The runtime reads the head of the executable: a missing interpreter is create's error. */
+export interface InspectExecutable extends Base {
+  readonly kind: 'inspect-executable'
+  readonly name: string
+}
+
+export type ExchangeStep = ReadHome | InspectExecutable
+
+export type Step = HostStep | InitStep | ExchangeStep
+export type StepKind = Step['kind']
