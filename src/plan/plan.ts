@@ -3,12 +3,14 @@ import type { Step } from './steps.ts'
 
 /** What will be done, in order. */
 export interface Plan {
+  /** What the user should know although the container can run. */
+  readonly warnings: readonly string[]
   readonly steps: readonly Step[]
 }
 
 /** Sorts steps by phase, keeping the order in which the fields emitted them within a phase. */
-export function arrangePlan(steps: readonly Step[]): Plan {
+export function arrangePlan(steps: readonly Step[], warnings: readonly string[] = []): Plan {
   const rank = new Map(PHASES.map((phase, index) => [phase, index]))
   const sorted = steps.toSorted((a, b) => (rank.get(a.phase) ?? 0) - (rank.get(b.phase) ?? 0))
-  return Object.freeze({ steps: Object.freeze(sorted) })
+  return Object.freeze({ steps: Object.freeze(sorted), warnings })
 }
