@@ -1,0 +1,110 @@
+/**
+ * `tmpcopyup`: what a destination held is copied into the tmpfs that will cover it. The tree is
+ * the container's: every entry is opened by one name below an open directory, never following a
+ * link, and the whole is bounded, so that nothing in an image can make us read outside of it or
+ * without end.
+ */
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  type Stats,
+  symlinkSync,
+  writeSync,
+} from 'node:fs'
+
+const DEPTH_LIMIT = 64
+const BYTE_LIMIT = 4 * 1024 ** 3
+const CHUNK = 1 << 16
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY, O_WRONLY, O_CREAT, O_EXCL } =
+  constants
+
+interface Budget {
+  bytes: number
+}
+
+/** Copies directories, regular files and links; other kinds of files are left out, as in runc. */
+export function copyUp(source: number, mount: number): void {
+  // fsmount(2) gives an O_PATH fd, which fchown refuses: its root is opened once more.
+  const target = openSync(`/proc/self/fd/${mount}/.`, O_RDONLY | O_DIRECTORY)
+  try {
+    const stats = fstatSync(source)
+    fchownSync(target, stats.uid, stats.gid)
+    fchmodSync(target, stats.mode & 0o7777)
+    copyDirectory(source, target, { bytes: BYTE_LIMIT }, 0)
+  } finally {
+    closeSync(target)
+  }
+}
+
+function copyDirectory(source: number, target: number, budget: Budget, depth: number): void {
+  if (depth > DEPTH_LIMIT) throw new Error(`directories nested deeper than ${DEPTH_LIMIT}`)
+  for (const name of readdirSync(`/proc/self/fd/${source}`)) {
+    const from = `/proc/self/fd/${source}/${name}`
+    const to = `/proc/self/fd/${target}/${name}`
+    const stats = lstatSync(from)
+    if (stats.isSymbolicLink()) {
+      symlinkSync(readlinkSync(from), to)
+      lchownSync(to, stats.uid, stats.gid)
+    } else if (stats.isDirectory()) copySubdirectory(from, to, budget, depth)
+    else if (stats.isFile()) copyFile(from, to, stats, budget)
+  }
+}
+
+function copySubdirectory(from: string, to: string, budget: Budget, depth: number): void {
+  const source = openSync(from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+  try {
+    mkdirSync(to)
+    const target = openSync(to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+    try {
+      const stats = fstatSync(source)
+      fchownSync(target, stats.uid, stats.gid)
+      fchmodSync(target, stats.mode & 0o7777)
+      copyDirectory(source, target, budget, depth + 1)
+    } finally {
+      closeSync(target)
+    }
+  } finally {
+    closeSync(source)
+  }
+}
+
+function copyFile(from: string, to: string, seen: Stats, budget: Budget): void {
+  const source = openSync(from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+  try {
+    const stats = fstatSync(source)
+    // Swapped between lstat and open: the container's doing, and its loss.
+    if (!stats.isFile() || stats.ino !== seen.ino) return
+    budget.bytes -= stats.size
+    if (budget.bytes < 0) throw new Error(`more than ${BYTE_LIMIT} bytes to copy`)
+    const target = openSync(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+    try {
+      copyBytes(source, target, stats.size)
+      fchownSync(target, stats.uid, stats.gid)
+      fchmodSync(target, stats.mode & 0o7777)
+    } finally {
+      closeSync(target)
+    }
+  } finally {
+    closeSync(source)
+  }
+}
+
+function copyBytes(source: number, target: number, size: number): void {
+  const chunk = Buffer.alloc(CHUNK)
+  for (let left = size; left > 0; ) {
+    const count = readSync(source, chunk, 0, Math.min(CHUNK, left), null)
+    if (count === 0) return
+    writeSync(target, chunk, 0, count)
+    left -= count
+  }
+}

@@ -1,0 +1,95 @@
+/** From the status page back to words: which config field, which call, which errno, what to do. */
+import { StepError } from '../errors.ts'
+import { LANE, LANE_SIZE, LANE_STATE, LANES } from '../lower/instruction-set.ts'
+import { errnoName } from '../sys/errno.ts'
+import { findHint } from './hints.ts'
+
+/** One instruction as far as a message needs it; also kept in state.json for `start`. */
+export interface ListedInstruction {
+  readonly origin: string
+  readonly op: string
+  readonly text: string
+  readonly syscall?: string
+  /** What a `fail` instruction, or a failure here, means to a user. */
+  readonly reason?: string
+}
+
+/** One process of a program, as the status page shows it. */
+export interface Lane {
+  /** Index of the last instruction it began; -1 if it never began one. */
+  readonly index: number
+  readonly state: keyof typeof LANE_STATE
+  readonly errno: number
+  readonly code: number
+}
+
+/** Reads the rows of the lanes that ran. */
+export function readLanes(page: Buffer): readonly Lane[] {
+  const names = Object.keys(LANE_STATE) as (keyof typeof LANE_STATE)[]
+  return Array.from({ length: LANES }, (_, number) => {
+    const row = number * LANE_SIZE
+    return {
+      index: page.readUInt32LE(row + LANE.next) - 1,
+      state: names[page.readUInt32LE(row + LANE.state)] ?? 'rejected',
+      errno: page.readInt32LE(row + LANE.errno),
+      code: page.readUInt32LE(row + LANE.code),
+    }
+  })
+}
+
+/**
+ * The error of a program that ended early. `listing(index)` gives the instruction; `ended` is what
+ * is known of the process otherwise (`was killed by SIGKILL`).
+ */
+export function explainFailure(
+  page: Buffer,
+  listing: (index: number) => ListedInstruction | undefined,
+  ended: string,
+): StepError {
+  const lanes = readLanes(page)
+  const failed = lanes.filter((lane) => lane.state === 'failed')
+  const signalled = lanes.find((lane) => lane.state === 'signalled')
+  if (lanes[0]?.state === 'rejected') {
+    return new StepError('', 'the executor refused its program: this is a bug in tsrunc')
+  }
+  // A hook's child fails first and its parent then reports the exit status: the child knows why.
+  const cause = failed.findLast((lane) => listing(lane.index)?.op !== 'fail') ?? failed.at(-1)
+  if (cause !== undefined) return explainLane(cause, failed, listing)
+  if (signalled !== undefined) {
+    return new StepError('', `the container was ended by signal ${signalled.code} before its start`)
+  }
+  const last = lanes.findLast((lane) => lane.index >= 0)
+  const instruction = last === undefined ? undefined : listing(last.index)
+  if (instruction === undefined) return new StepError('', `the container's process ${ended}`)
+  return new StepError(
+    instruction.origin,
+    `the container's process ${ended} during ${instruction.text}` +
+      ' (hint: was it out of memory? /linux/resources/memory/limit may be too low)',
+  )
+}
+
+function explainLane(
+  lane: Lane,
+  failed: readonly Lane[],
+  listing: (index: number) => ListedInstruction | undefined,
+): StepError {
+  const instruction = listing(lane.index)
+  if (instruction === undefined) {
+    return new StepError('', `instruction ${lane.index} failed: ${errnoName(lane.errno)}`)
+  }
+  const parent = failed.find((other) => other !== lane && listing(other.index)?.op === 'fail')
+  const outer = parent === undefined ? undefined : listing(parent.index)?.reason
+  return new StepError(instruction.origin, describe(instruction, lane, outer))
+}
+
+function describe(instruction: ListedInstruction, lane: Lane, outer: string | undefined): string {
+  if (instruction.op === 'fail') {
+    const errno = lane.errno === 0 ? '' : `: ${errnoName(lane.errno)}`
+    return `${instruction.reason ?? instruction.text}${errno}`
+  }
+  const errno = errnoName(lane.errno)
+  const call = instruction.syscall ?? instruction.op
+  const hint = instruction.reason ?? findHint(call, errno)
+  const prefix = outer === undefined ? '' : `${outer}: `
+  return `${prefix}${instruction.text}: ${errno}${hint === undefined ? '' : ` (hint: ${hint})`}`
+}

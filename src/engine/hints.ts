@@ -1,0 +1,39 @@
+/** What to do about a failed call, where we know it. Keyed by call and errno. */
+const HINTS: Readonly<Record<string, string>> = {
+  'clone3 EPERM': 'creating namespaces needs CAP_SYS_ADMIN',
+  'clone3 ENOSPC':
+    'a limit on namespaces is reached: see the sysctls user.max_*_namespaces and the nesting depth',
+  'clone3 EAGAIN': 'a limit on processes is reached: see pids.max of the cgroup and RLIMIT_NPROC',
+  'clone3 EINVAL': 'the kernel lacks one of the namespaces asked for',
+  'fsopen ENODEV': 'this kernel does not know the filesystem type; is its module loaded?',
+  'fsconfig EINVAL': 'the filesystem does not take one of the mount options',
+  'open_tree ENOENT': 'the source of the bind mount does not exist on the host',
+  'move_mount ENOTDIR': 'one of source and destination is a directory, the other is not',
+  'move_mount EINVAL': 'is the destination inside a mount that cannot take another mount?',
+  'move_mount ENOSPC': 'the limit on mounts is reached: see the sysctl fs.mount-max',
+  'mkpath EROFS':
+    'the destination is missing and its filesystem is read-only: create it in the image',
+  'mkpath ELOOP': 'a symbolic link stands in the way of the destination',
+  'mkpath ENOTDIR': 'a component of the destination is not a directory',
+  'openat2 ELOOP': 'a symbolic link stands in the way',
+  'pivot_root EINVAL': 'the root filesystem is the initramfs or shared: try --no-pivot',
+  'setns EINVAL': 'the path is a namespace of another type',
+  'setns EPERM': 'joining the namespace needs CAP_SYS_ADMIN in the user namespace that owns it',
+  'prlimit64 EPERM': 'raising a hard limit needs CAP_SYS_RESOURCE, which the caller lacks',
+  'setgroups EPERM': 'changing groups needs CAP_SETGID',
+  'seccomp EINVAL': 'the kernel refuses the filter or one of its flags',
+  'seccomp EACCES': 'loading a filter needs CAP_SYS_ADMIN or /process/noNewPrivileges',
+  'sethostname EPERM': 'the hostname needs a uts namespace of its own',
+  'mknodat EPERM': 'making device nodes needs CAP_MKNOD',
+  'execve EACCES': 'is the file executable for process.user, and its mount not noexec?',
+  'execve ENOEXEC': 'the file is no program for this machine, or a script without a #! line',
+  'execve ENOENT': 'the program, or the interpreter it names, is missing in the root filesystem',
+  'execve E2BIG': 'arguments and environment together are too long',
+  'execve EAGAIN': 'RLIMIT_NPROC is reached for process.user',
+  'execve ENOMEM': 'the memory limit is too low to start the program',
+}
+
+/** The hint for a failed call, if there is one. */
+export function findHint(call: string, errno: string): string | undefined {
+  return HINTS[`${call} ${errno}`]
+}
