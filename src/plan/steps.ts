@@ -70,6 +70,8 @@ export interface WriteCgroupFile extends Base {
   readonly path: string
   readonly file: string
   readonly value: string
+  /** When the kernel has no such file: nothing is lost, or this file says the same. */
+  readonly missing?: 'skip' | { readonly file: string; readonly value: string }
   /** What would enable the controller, for the error when the file is missing. */
   readonly hint?: string
 }
