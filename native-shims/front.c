@@ -1,0 +1,156 @@
+/* Entry point of the front: who am I, where is Node, which of the two ways to go. */
+#include <linux/fcntl.h>
+
+#include "front.h"
+
+#define ACCESS_EXISTS 0
+#define ACCESS_EXECUTE 1
+
+DEFINE_START(begin);
+
+struct vector {
+  const void *base;
+  size_t size;
+};
+
+void complain(const char *what, const char *subject)
+{
+  const struct vector parts[] = {
+    { "tsrunc: ", 8 },
+    { what, string_length(what) },
+    { " ", 1 },
+    { subject, string_length(subject) },
+    { "\n", 1 },
+  };
+  syscall(__NR_writev, 2, parts, 5);
+}
+
+void give_up(const char *what, const char *subject)
+{
+  complain(what, subject);
+  for (;;)
+    syscall(__NR_exit_group, 1);
+}
+
+static bool is_equal(const char *a, const char *b)
+{
+  while (*a != 0 && *a == *b) {
+    a++;
+    b++;
+  }
+  return *a == *b;
+}
+
+/* A global flag whose value is the next word. */
+static bool takes_next_word(const char *flag)
+{
+  static const char *const names[] = { "root",      "log",       "log-format",
+                                       "log-level", "rootless",  "cgroup-manager" };
+  flag += flag[1] == '-' ? 2 : 1;
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+    if (is_equal(flag, names[i]))
+      return true;
+  return false;
+}
+
+/* The command is the first word that is neither a flag nor the value of one. */
+static bool wants_supervisor(char *const *argv)
+{
+  if (argv[0] == NULL)
+    return false;
+  char *const *word = argv + 1;
+  for (; *word != NULL && (*word)[0] == '-' && (*word)[1] != 0; word++) {
+    if (is_equal(*word, "--")) {
+      word++;
+      break;
+    }
+    if (takes_next_word(*word) && *++word == NULL)
+      return false;
+  }
+  return *word != NULL && (is_equal(*word, "run") || is_equal(*word, "exec"));
+}
+
+static void join_path(char *path, size_t directory_length, const char *name)
+{
+  size_t length = string_length(name) + 1;
+  if (directory_length + length > PATH_SIZE)
+    give_up("path too long:", path);
+  memcpy(path + directory_length, name, length);
+}
+
+static void find_files(struct front *front)
+{
+  long length = syscall(__NR_readlinkat, AT_FDCWD, "/proc/self/exe", front->bundle, PATH_SIZE - 1);
+  if (length <= 0)
+    give_up("cannot read", "/proc/self/exe");
+  while (front->bundle[length - 1] != '/')
+    length--;
+  memcpy(front->node, front->bundle, (size_t)length);
+  join_path(front->bundle, (size_t)length, "tsrunc.mjs");
+  join_path(front->node, (size_t)length, "node");
+  if (syscall(__NR_faccessat, AT_FDCWD, front->bundle, ACCESS_EXISTS) != 0)
+    give_up("cannot find", front->bundle);
+  if (syscall(__NR_faccessat, AT_FDCWD, front->node, ACCESS_EXECUTE) != 0)
+    join_path(front->node, 0, NODE_PATH);
+}
+
+/* A file that lands on 0, 1 or 2 would be taken for the container's stdio. */
+static void fill_stdio(void)
+{
+  for (int fd = 0; fd <= 2; fd++)
+    if (syscall(__NR_fcntl, fd, F_GETFD) < 0 &&
+        syscall(__NR_openat, AT_FDCWD, "/dev/null", O_RDWR) < 0)
+      give_up("cannot open", "/dev/null");
+}
+
+static void record_limits(struct front *front)
+{
+  for (int i = 0; i < LIMIT_COUNT; i++)
+    syscall(__NR_prlimit64, 0, i, NULL, &front->limits[i]);
+  /* Node does the same, but not before its dynamic linker needed a descriptor. */
+  struct limit most = { front->limits[LIMIT_NOFILE].hard, front->limits[LIMIT_NOFILE].hard };
+  syscall(__NR_prlimit64, 0, LIMIT_NOFILE, &most, NULL);
+}
+
+int raise_descriptor(int fd, bool close_on_exec)
+{
+  static const int bases[] = { 1000, 200, 32, 3 };
+  int command = close_on_exec ? F_DUPFD_CLOEXEC : F_DUPFD;
+  for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
+    long raised = syscall(__NR_fcntl, fd, command, bases[i]);
+    if (raised >= 0) {
+      syscall(__NR_close, fd);
+      return (int)raised;
+    }
+  }
+  give_up("too many open files:", "RLIMIT_NOFILE is too low");
+}
+
+void execute_node(const struct front *front, int request)
+{
+  char digits[12];
+  char *number = digits + sizeof(digits) - 1;
+  *number = 0;
+  do
+    *--number = (char)('0' + request % 10);
+  while ((request /= 10) > 0);
+  const char *argv[] = { front->node, "--no-warnings", front->bundle, number, NULL };
+  /* Nothing of the caller's environment may steer Node: it is data in the request. */
+  const char *environment[] = { NULL };
+  syscall(__NR_execve, front->node, argv, environment);
+  give_up("cannot execute", front->node);
+}
+
+__attribute__((noreturn, used)) static void begin(void **stack)
+{
+  static struct front front;
+  front.argv = (char *const *)(stack + 1);
+  front.environment = front.argv + (uintptr_t)stack[0] + 1;
+  fill_stdio();
+  record_limits(&front);
+  find_files(&front);
+  if (!wants_supervisor(front.argv))
+    execute_node(&front, record_request(&front, front.argv, true));
+  for (;;)
+    syscall(__NR_exit_group, supervise(&front));
+}

@@ -1,0 +1,48 @@
+/*
+ * The front: what a caller starts as `tsrunc`. It finds Node, records what Node would change,
+ * and becomes Node, or, for a foreground `run` or `exec`, stays as the container's supervisor.
+ * It never enters a container.
+ */
+#ifndef TSRUNC_FRONT_H
+#define TSRUNC_FRONT_H
+
+#include <stdbool.h>
+
+#include "syscall.h"
+
+#define LIMIT_COUNT 16
+#define LIMIT_NOFILE 7
+#define PATH_SIZE 4096
+
+struct limit {
+  uint64_t soft;
+  uint64_t hard;
+};
+
+struct front {
+  char *const *argv;
+  char *const *environment;
+  struct limit limits[LIMIT_COUNT];
+  char node[PATH_SIZE];
+  char bundle[PATH_SIZE];
+};
+
+/* Prints `tsrunc: WHAT SUBJECT` on stderr. */
+void complain(const char *what, const char *subject);
+/* Complains and exits with status 1. */
+__attribute__((noreturn)) void give_up(const char *what, const char *subject);
+
+/* A copy of `fd` that is far above those that a caller passes on; `fd` is closed. */
+int raise_descriptor(int fd, bool close_on_exec);
+
+/* A memfd as src/host/request.ts describes it; `descriptors`: list the fds that are open now. */
+int record_request(const struct front *front, char *const *argv, bool descriptors);
+void record_supervisor(int request, int fd);
+
+/* Becomes Node. */
+__attribute__((noreturn)) void execute_node(const struct front *front, int request);
+
+/* Runs Node as a child, then stands in for the container's init until it ends; exit status. */
+int supervise(const struct front *front);
+
+#endif
