@@ -1,9 +1,10 @@
 /** Builds the native programs with the system's C compiler. */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 
-const SOURCES = import.meta.dirname
+// The build is bundled before it runs, so import.meta does not tell where this file lies.
+const SOURCES = resolve('native-shims')
 
 const FLAGS = [
   '-std=gnu11',
@@ -32,7 +33,13 @@ export interface Program {
 /** What a caller runs; becomes this Node unless there is a `node` beside it. */
 const FRONT: Program = {
   name: 'tsrunc',
-  sources: ['front.c', 'front-request.c', 'supervisor.c'],
+  sources: [
+    'front.c',
+    'front-request.c',
+    'supervisor.c',
+    'supervisor-message.c',
+    'supervisor-teardown.c',
+  ],
   defines: { NODE_PATH: JSON.stringify(process.execPath) },
 }
 

@@ -1,5 +1,157 @@
-#include "front.h"
+/*
+ * The foreground supervisor: while the container runs, this is all of ours that remains. Node is a
+ * child that creates and starts the container and leaves; as the nearest subreaper the supervisor
+ * then is the parent of the container's init.
+ */
+#include <asm/poll.h>
+#include <linux/fcntl.h>
+#include <linux/prctl.h>
+#include <linux/signal.h>
+#include <linux/signalfd.h>
+
+#include "supervisor.h"
+
+#define AF_UNIX 1
+#define SOCK_SEQPACKET 5
+#define SOCK_CLOEXEC O_CLOEXEC
+#define WAIT_NO_HANG 1
+#define WAIT_ALL_KINDS 0x40000000
+#define SOCKET 3
+#define MOST_FDS 0x7fffffff
+
+/* Init's status is known, is not yet known, or went to another parent. */
+#define STATUS_RUNNING (-1)
+#define STATUS_LOST (-2)
+
+static void become_reaper(void)
+{
+  const uint64_t every = ~(uint64_t)0;
+  syscall(__NR_rt_sigprocmask, SIG_SETMASK, &every, NULL, sizeof(every));
+  /* A caller that ignores SIGCHLD would have the kernel reap what we wait for. */
+  const uint64_t defaults[4] = { 0 };
+  syscall(__NR_rt_sigaction, SIGCHLD, defaults, NULL, sizeof(every));
+  if (syscall(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1) != 0)
+    give_up("cannot become", "a subreaper");
+}
+
+__attribute__((noreturn)) static void become_node(const struct front *front, int request, int parent)
+{
+  syscall(__NR_setpgid, 0, 0);
+  syscall(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL);
+  /* The parent may have died before the line above. */
+  if (syscall(__NR_getppid) != parent)
+    give_up("the supervisor", "is gone");
+  unblock_signals();
+  execute_node(front, request);
+}
+
+/* Starts Node; its end of the socket pair is in the request, ours is SOCKET. */
+static int start_node(const struct front *front)
+{
+  int request = record_request(front, front->argv, true);
+  int ends[2];
+  if (syscall(__NR_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+    give_up("cannot create", "a socket pair");
+  int ours = raise_descriptor(ends[0], true);
+  int theirs = raise_descriptor(ends[1], false);
+  record_supervisor(request, theirs);
+  int parent = (int)syscall(__NR_getpid);
+  long pid = syscall(__NR_clone, SIGCHLD, 0, 0, 0, 0);
+  if (pid == 0)
+    become_node(front, request, parent);
+  if (pid < 0)
+    give_up("cannot create", "a process for Node");
+  /* What the caller passed on is Node's and the container's: a pipe that we keep never ends. */
+  syscall(__NR_dup3, ours, SOCKET, O_CLOEXEC);
+  syscall(__NR_close_range, SOCKET + 1, MOST_FDS, 0);
+  return (int)pid;
+}
+
+/* Waits until Node handed the container over (false) or ended without (true). */
+static bool has_ended(int node, struct orders *orders)
+{
+  struct pollfd sources[] = { { .fd = SOCKET, .events = POLLIN },
+                              { .fd = (int)syscall(__NR_pidfd_open, node, 0), .events = POLLIN } };
+  if (sources[1].fd < 0)
+    give_up("cannot open", "a pidfd of Node");
+  for (bool ended = false; !ended;) {
+    syscall(__NR_ppoll, sources, 2, NULL, NULL, 0);
+    ended = sources[1].revents != 0;
+    enum received received;
+    while ((received = receive_orders(SOCKET, orders)) == RECEIVED_MESSAGE)
+      if (orders->message.kind == KIND_SUPERVISE) {
+        syscall(__NR_close, sources[1].fd);
+        return false;
+      }
+    /* A closed socket stays readable for ever. */
+    if (received == RECEIVED_END)
+      sources[0].fd = -1;
+  }
+  return true;
+}
+
+static int reap(int init, int status)
+{
+  for (;;) {
+    int wait_status;
+    long pid = syscall(__NR_wait4, -1, &wait_status, WAIT_NO_HANG | WAIT_ALL_KINDS, NULL);
+    if (pid <= 0)
+      return status;
+    if (pid == init)
+      status = to_exit_status(wait_status);
+  }
+}
+
+static void forward_signals(int signals, int init)
+{
+  struct signalfd_siginfo infos[8];
+  long size = syscall(__NR_read, signals, infos, sizeof(infos));
+  for (long i = 0; i < size / (long)sizeof(infos[0]); i++)
+    if (infos[i].ssi_signo != SIGCHLD)
+      syscall(__NR_pidfd_send_signal, init, infos[i].ssi_signo, NULL, 0);
+}
+
+/* Stands in for the init until it ends: passes signals on and reaps what falls to us. */
+static int watch_init(const struct orders *orders)
+{
+  const uint64_t every = ~(uint64_t)0;
+  int init = orders->descriptors.init;
+  /* Blocked since our first instructions: what came before now is delivered here, too. */
+  int signals = (int)syscall(__NR_signalfd4, -1, &every, sizeof(every), SFD_CLOEXEC | SFD_NONBLOCK);
+  if (signals < 0)
+    give_up("cannot open", "a signalfd");
+  struct pollfd sources[] = { { .fd = signals, .events = POLLIN },
+                              { .fd = init, .events = POLLIN } };
+  int status = reap(orders->message.pid, STATUS_RUNNING);
+  while (status == STATUS_RUNNING) {
+    syscall(__NR_ppoll, sources, 2, NULL, NULL, 0);
+    forward_signals(signals, init);
+    bool ended = sources[1].revents != 0;
+    status = reap(orders->message.pid, STATUS_RUNNING);
+    if (ended && status == STATUS_RUNNING)
+      status = STATUS_LOST;
+  }
+  return status;
+}
+
 int supervise(const struct front *front)
 {
-  execute_node(front, record_request(front, front->argv, true));
+  static struct orders orders;
+  become_reaper();
+  int node = start_node(front);
+  if (has_ended(node, &orders)) {
+    int status = wait_for_child(node);
+    /* Node undoes what fails; only when it was killed, someone else must. */
+    if ((status & 0x7f) != 0 && orders.message.kind == KIND_CREATED)
+      run_fallback(front, &orders);
+    return to_exit_status(status);
+  }
+  syscall(__NR_close, SOCKET);
+  int status = watch_init(&orders);
+  if (status == STATUS_LOST) {
+    complain("the exit status of the container", "went to another process");
+    status = 1;
+  }
+  tear_down(front, &orders);
+  return status;
 }

@@ -1,0 +1,85 @@
+/* Messages from Node to the supervisor. */
+#include <linux/errno.h>
+
+#include "supervisor.h"
+
+#define MSG_TRUNC 0x20
+#define MSG_CTRUNC 0x08
+#define MSG_DONTWAIT 0x40
+#define MSG_CMSG_CLOEXEC 0x40000000
+#define SOL_SOCKET 1
+#define SCM_RIGHTS 1
+
+struct vector {
+  void *base;
+  size_t size;
+};
+
+struct message_header {
+  void *name;
+  int name_size;
+  struct vector *vectors;
+  size_t vector_count;
+  void *control;
+  size_t control_size;
+  unsigned int flags;
+};
+
+struct control {
+  size_t size;
+  int level;
+  int type;
+  struct descriptors descriptors;
+};
+
+#define CONTROL_HEADER_SIZE offsetof(struct control, descriptors)
+
+static bool has_strings(const struct message *message, size_t size)
+{
+  uint32_t count = 0;
+  for (size_t i = 0; i < size; i++)
+    count += message->strings[i] == 0;
+  return count == message->count && count <= FALLBACK_MAX &&
+         (size == 0 || message->strings[size - 1] == 0);
+}
+
+static struct descriptors take_descriptors(const struct control *control, size_t size)
+{
+  const struct descriptors none = { -1, -1, -1, -1 };
+  if (size < CONTROL_HEADER_SIZE || control->level != SOL_SOCKET || control->type != SCM_RIGHTS)
+    return none;
+  struct descriptors taken = none;
+  memcpy(&taken, &control->descriptors, control->size - CONTROL_HEADER_SIZE);
+  return taken;
+}
+
+static bool is_complete(const struct message *message, const struct descriptors *given)
+{
+  if (message->kind == KIND_CREATED)
+    return given->init < 0;
+  bool teardown = given->executor >= 0;
+  return message->kind == KIND_SUPERVISE && message->pid > 0 && given->init >= 0 &&
+         teardown == (given->status >= 0);
+}
+
+enum received receive_orders(int socket, struct orders *orders)
+{
+  struct control control = { 0 };
+  struct vector vector = { &orders->message, sizeof(orders->message) };
+  struct message_header header = { .vectors = &vector,
+                                   .vector_count = 1,
+                                   .control = &control,
+                                   .control_size = sizeof(control) };
+  long size = syscall(__NR_recvmsg, socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (size == -EAGAIN)
+    return RECEIVED_NOTHING;
+  if (size <= 0)
+    return RECEIVED_END;
+  size_t fixed = offsetof(struct message, strings);
+  orders->descriptors = take_descriptors(&control, header.control_size);
+  if ((size_t)size < fixed || (header.flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
+      !has_strings(&orders->message, (size_t)size - fixed) ||
+      !is_complete(&orders->message, &orders->descriptors))
+    give_up("malformed message from", "Node");
+  return RECEIVED_MESSAGE;
+}
