@@ -1,0 +1,116 @@
+import type { Resources } from '../../config/spec.ts'
+import type { Issue, Pointer } from '../../errors.ts'
+import type { CgroupHierarchy } from '../../host/facts.ts'
+import type { JoinCgroup, MakeCgroup } from '../../plan/steps.ts'
+import type { Contribution, Field, Planning } from '../field.ts'
+
+/** Where containers lie whose config names no absolute path. */
+const HOME = '/tsrunc'
+
+/**
+ * Path of the container's cgroup below each hierarchy's mount point. Never below the caller's own
+ * cgroup, which belongs to whoever supervises the caller. Without --systemd-cgroup a path of the
+ * form `slice:prefix:name` is a relative path like any other, as runc has it.
+ */
+export function cgroupPathOf(planning: Planning): string {
+  const configured = planning.spec.linux?.cgroupsPath ?? ''
+  if (configured.startsWith('/')) return configured
+  return `${HOME}/${configured === '' ? planning.options.id : configured}`
+}
+
+/** v2 alone: the directory that the container's process is cloned into. */
+export function cgroupToCloneInto(planning: Planning): string | undefined {
+  const { mode, v2 } = planning.facts.cgroup
+  return mode === 'unified' && v2 !== undefined ? v2.mountpoint + cgroupPathOf(planning) : undefined
+}
+
+/** Must be planned before the resources: their files lie in the directories made here. */
+export const cgroupsPath: Field<string> = { plan: planCgroups, absent: planDefaultCgroups }
+
+function planDefaultCgroups(at: Pointer, planning: Planning): Contribution {
+  return planCgroups('', at, planning)
+}
+
+function planCgroups(configured: string, at: Pointer, planning: Planning): Contribution {
+  if (planning.options.systemdCgroup) {
+    return { issues: [{ pointer: '--systemd-cgroup', expected: SYSTEMD_LATER }] }
+  }
+  const issues = configured === '' ? [] : checkPath(configured, at)
+  if (issues.length > 0) return { issues }
+  const path = cgroupPathOf(planning)
+  const { mode, v1, v2 } = planning.facts.cgroup
+  const make: MakeCgroup[] = []
+  const join: JoinCgroup[] = []
+  const joins = mode !== 'unified'
+  for (const hierarchy of v2 === undefined ? v1 : [...v1, v2]) {
+    make.push(makeCgroup(hierarchy, hierarchy === v2, path, at, planning))
+    if (joins) {
+      const { mountpoint } = hierarchy
+      join.push({ kind: 'join-cgroup', phase: 'process', origin: at, hierarchy: mountpoint, path })
+    }
+  }
+  return { steps: [...make, ...join] }
+}
+
+const SYSTEMD_LATER = 'the cgroupfs driver: the systemd driver is not supported yet'
+
+function makeCgroup(
+  hierarchy: CgroupHierarchy,
+  isV2: boolean,
+  path: string,
+  origin: Pointer,
+  planning: Planning,
+): MakeCgroup {
+  return {
+    kind: 'make-cgroup',
+    phase: 'cgroup',
+    origin,
+    hierarchy: hierarchy.mountpoint,
+    path,
+    // A v1 cpuset without cpus and mems takes no process, and a new one has none.
+    inherit:
+      !isV2 && hierarchy.controllers.includes('cpuset') ? ['cpuset.cpus', 'cpuset.mems'] : [],
+    enable: isV2 ? controllersToEnable(hierarchy, planning) : [],
+  }
+}
+
+/**
+ * On a unified host all there are, as runc does: engines read statistics of each. Beside v1 only
+ * those that the config limits, since enabling them changes the host's root cgroup.
+ */
+function controllersToEnable(v2: CgroupHierarchy, planning: Planning): readonly string[] {
+  if (planning.facts.cgroup.mode === 'unified') return v2.controllers
+  const resources = planning.spec.linux?.resources ?? {}
+  const limited = LIMITED_BY.filter(([field]) => resources[field] !== undefined)
+  const names = new Set(limited.map(([, name]) => name))
+  return v2.controllers.filter((name) => names.has(name))
+}
+
+const LIMITED_BY: readonly (readonly [keyof Resources, string])[] = [
+  ['memory', 'memory'],
+  ['cpu', 'cpu'],
+  ['cpu', 'cpuset'],
+  ['pids', 'pids'],
+  ['blockIO', 'io'],
+  ['hugepageLimits', 'hugetlb'],
+  ['rdma', 'rdma'],
+]
+
+/** `..` would leave the hierarchy; the kernel refuses line feeds in names of cgroups. */
+function checkPath(path: string, pointer: Pointer): Issue[] {
+  const found = JSON.stringify(path)
+  const components = path.replace(/^\//, '').split('/')
+  if (components.includes('')) {
+    return [{ pointer, expected: 'a path without empty components', found }]
+  }
+  if (components.includes('..') || components.includes('.')) {
+    return [{ pointer, expected: 'a path without . and .. components', found }]
+  }
+  if (path.includes('\0') || path.includes('\n')) {
+    return [{ pointer, expected: 'a path without NUL and line feed', found }]
+  }
+  if (components.some((component) => Buffer.byteLength(component) > 255)) {
+    return [{ pointer, expected: 'components of at most 255 bytes', found }]
+  }
+  return []
+}

@@ -1,0 +1,119 @@
+import type { Memory } from '../../../config/spec.ts'
+import type { Issue, Pointer } from '../../../errors.ts'
+import type { Contribution, Field, Planning } from '../../field.ts'
+import { issueOnlyV1, planController, type Setting, type Wish } from './controller.ts'
+
+export const memory: Field<Memory> = { plan: planMemory }
+
+/**
+ * `checkBeforeUpdate` asks nothing of a new cgroup, which uses no memory yet. `useHierarchy` is
+ * what v2 and v1 of every supported kernel do anyway.
+ */
+function planMemory(memory: Memory, at: Pointer, planning: Planning): Contribution {
+  return planController('memory', at, planning, (version) => {
+    const wish = version === 1 ? wishV1(memory, at) : wishV2(memory, at)
+    const warnings = [...(wish.warnings ?? []), ...warnOfKernelMemory(memory, at)]
+    return { ...wish, issues: [...checkNumbers(memory, at), ...(wish.issues ?? [])], warnings }
+  })
+}
+
+function wishV1(memory: Memory, at: Pointer): Wish {
+  const settings: Setting[] = []
+  const { limit = 0n, swap = 0n, reservation = 0n } = memory
+  const limitSetting = { field: 'limit', file: 'memory.limit_in_bytes', value: `${limit}` }
+  const swapSetting = { field: 'swap', file: 'memory.memsw.limit_in_bytes', value: `${swap}` }
+  // memsw may never be below the limit. A new cgroup has both unlimited, so the limit goes first;
+  // unlimited swap goes first as well, for a cgroup that was there before and has a low one.
+  if (swap === -1n) settings.push({ ...swapSetting, hint: SWAP_HINT })
+  // Without a word about swap, unlimited memory means unlimited swap.
+  else if (limit === -1n && swap === 0n) {
+    settings.push({ ...swapSetting, field: 'limit', value: '-1', missing: 'skip' })
+  }
+  if (limit !== 0n) settings.push(limitSetting)
+  if (swap > 0n) settings.push({ ...swapSetting, hint: SWAP_HINT })
+  if (reservation !== 0n) {
+    const file = 'memory.soft_limit_in_bytes'
+    settings.push({ field: 'reservation', file, value: `${reservation}` })
+  }
+  if (memory.disableOOMKiller === true) {
+    settings.push({ field: 'disableOOMKiller', file: 'memory.oom_control', value: '1' })
+  }
+  const swappiness = configuredSwappiness(memory)
+  if (swappiness !== undefined) {
+    settings.push({ field: 'swappiness', file: 'memory.swappiness', value: `${swappiness}` })
+  }
+  const issues: Issue[] = []
+  if (swap > 0n && (limit <= 0n || swap < limit)) issues.push(swapBelowLimit(memory, at))
+  if (swappiness !== undefined && swappiness > 100n) {
+    const found = `${swappiness}`
+    issues.push({ pointer: `${at}/swappiness`, expected: 'a number from 0 to 100', found })
+  }
+  return { settings, issues }
+}
+
+const SWAP_HINT = 'limits of swap need a kernel with CONFIG_SWAP, booted with swapaccount=1'
+
+function wishV2(memory: Memory, at: Pointer): Wish {
+  const settings: Setting[] = []
+  const issues: Issue[] = []
+  const { limit = 0n, swap = 0n, reservation = 0n } = memory
+  const swapOnly = swapWithoutMemory(limit, swap)
+  if (swapOnly === 'impossible') issues.push(swapBelowLimit(memory, at))
+  else if (swapOnly !== undefined) {
+    const field = memory.swap ? 'swap' : 'limit'
+    // Without swap accounting there is nothing to forbid, and nothing to allow.
+    const absent = swapOnly === 'max' || swapOnly === '0' ? { missing: 'skip' as const } : {}
+    const file = 'memory.swap.max'
+    settings.push({ field, file, value: swapOnly, ...absent, hint: SWAP_HINT })
+  }
+  if (limit !== 0n) settings.push({ field: 'limit', file: 'memory.max', value: orMax(limit) })
+  if (reservation !== 0n) {
+    settings.push({ field: 'reservation', file: 'memory.low', value: orMax(reservation) })
+  }
+  if (configuredSwappiness(memory) !== undefined) {
+    issues.push(issueOnlyV1(`${at}/swappiness`, 'swappiness'))
+  }
+  const warnings =
+    memory.disableOOMKiller === true
+      ? [`${at}/disableOOMKiller: without effect, cgroup v2 has no such switch`]
+      : []
+  return { settings, issues, warnings }
+}
+
+/** memory.swap.max counts swap alone, the config's `swap` memory and swap together. */
+function swapWithoutMemory(limit: bigint, swap: bigint): string | undefined {
+  if (swap === -1n || (limit === -1n && swap === 0n)) return 'max'
+  if (swap <= 0n) return undefined
+  if (limit === -1n) return `${swap}`
+  return limit === 0n || swap < limit ? 'impossible' : `${swap - limit}`
+}
+
+function orMax(value: bigint): string {
+  return value === -1n ? 'max' : `${value}`
+}
+
+/** Go writers say "leave it" as -1, which an unsigned field turns into 2^64-1. */
+function configuredSwappiness({ swappiness }: Memory): bigint | undefined {
+  return swappiness === undefined || BigInt.asIntN(64, swappiness) === -1n ? undefined : swappiness
+}
+
+function swapBelowLimit({ limit = 0n, swap = 0n }: Memory, at: Pointer): Issue {
+  const together = 'memory and swap together: at least the memory limit, which must be set too'
+  const beside = limit === 0n ? 'no limit' : `a limit of ${limit}`
+  return { pointer: `${at}/swap`, expected: together, found: `${swap} with ${beside}` }
+}
+
+function checkNumbers(memory: Memory, at: Pointer): Issue[] {
+  return (['limit', 'swap', 'reservation'] as const).flatMap((field) => {
+    const value = memory[field] ?? 0n
+    const expected = 'a number of bytes, or -1 for unlimited'
+    return value < -1n ? [{ pointer: `${at}/${field}`, expected, found: `${value}` }] : []
+  })
+}
+
+/** The kernel has dropped these limits (5.16 for kmem), and runc ignores them since 1.0. */
+function warnOfKernelMemory(memory: Memory, at: Pointer): string[] {
+  return (['kernel', 'kernelTCP'] as const).flatMap((field) =>
+    memory[field] === undefined ? [] : [`${at}/${field}: ignored, kernel memory has no own limit`],
+  )
+}
