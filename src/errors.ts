@@ -10,6 +10,8 @@ export type Pointer = string
 export interface Issue {
   /** Where: JSON pointer into the file; '' is the whole document. */
   readonly pointer: Pointer
+  /** Said in place of the pointer and what was expected, where that form does not fit. */
+  readonly message?: string
   /** 1-based position in the file, where the text is known. */
   readonly line?: number
   readonly column?: number
@@ -66,6 +68,7 @@ export class SyscallError extends Error {
 
 function formatIssue(file: string, issue: Issue): string {
   const position = issue.line === undefined ? '' : `:${issue.line}:${issue.column ?? 1}`
+  if (issue.message !== undefined) return `${file}${position}: ${issue.message}`
   const found = issue.found === undefined ? '' : `, found ${issue.found}`
   const nearest = issue.didYouMean === undefined ? '' : ` (did you mean ${issue.didYouMean}?)`
   const pointer = issue.pointer === '' ? '' : ` ${issue.pointer}:`

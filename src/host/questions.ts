@@ -1,11 +1,60 @@
 /** What must be asked of the host before a spec can be planned. */
-import type { Seccomp } from '../config/spec.ts'
+import { posix } from 'node:path'
+import type { Hook, Mount, Seccomp, Spec } from '../config/spec.ts'
+import type { CreateOptions } from './facts.ts'
 
 export interface Questions {
-  /** Host paths whose kind decides a step: rootfs, bind sources, hook executables. */
+  /** Host paths whose kind decides a step: bind sources, hook executables. Links are followed. */
   readonly paths: readonly string[]
+  /** Host paths that must not be links themselves: facts.paths says `link` of those that are. */
+  readonly unfollowed: readonly string[]
   /** Namespace paths to identify. */
   readonly namespaces: readonly string[]
   /** The profile that libseccomp has to compile. */
   readonly seccomp?: Seccomp
+}
+
+/** `/dev/core` is made only where it leads somewhere. */
+export const KCORE = '/proc/kcore'
+
+/** The questions that a config raises; `look` answers them with facts. */
+export function inquire(spec: Spec, options: CreateOptions): Questions {
+  const sources = (spec.mounts ?? []).map((mount) => resolveBindSource(mount, options.bundle))
+  const namespaces = (spec.linux?.namespaces ?? []).map(({ path }) => path)
+  const seccomp = spec.linux?.seccomp
+  return {
+    paths: unique([KCORE, ...sources, ...hooksOnHost(spec).map(({ path }) => path)]),
+    unfollowed: unique([resolveRootfs(spec, options.bundle)]),
+    namespaces: unique(namespaces),
+    ...(seccomp === undefined ? {} : { seccomp }),
+  }
+}
+
+/** Absolute host path of the rootfs. */
+export function resolveRootfs(spec: Spec, bundle: string): string | undefined {
+  return spec.root === undefined ? undefined : posix.resolve(bundle, spec.root.path)
+}
+
+/** Options decide what is a bind, the type only says it (many configs say type `none`). */
+export function isBind(mount: Mount): boolean {
+  const options = mount.options ?? []
+  return options.includes('bind') || options.includes('rbind') || mount.type === 'bind'
+}
+
+/** Absolute host path of a bind mount's source: a relative one is relative to the bundle. */
+export function resolveBindSource(mount: Mount, bundle: string): string | undefined {
+  if (!isBind(mount) || mount.source === undefined || mount.source === '') return undefined
+  return posix.resolve(bundle, mount.source)
+}
+
+/** startContainer's are paths in the container, all others are the host's. */
+function hooksOnHost({ hooks = {} }: Spec): readonly Hook[] {
+  const { prestart, createRuntime, createContainer, poststart, poststop } = hooks
+  return [prestart, createRuntime, createContainer, poststart, poststop].flatMap(
+    (list) => list ?? [],
+  )
+}
+
+function unique(paths: readonly (string | undefined)[]): readonly string[] {
+  return [...new Set(paths.filter((path) => path !== undefined && path !== ''))]
 }

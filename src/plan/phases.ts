@@ -24,12 +24,15 @@ export const PHASES = [
   'runtime-hooks',
   // In the container's namespaces, but their path is resolved in the runtime's root.
   'container-hooks',
+  // runc's users rely on a cwd that only root can make: after the hooks, which may have mounted
+  // its parent, and while a root that shall be read-only can still be written.
+  'working-directory',
   // After the hooks: they may still write into the tree.
   'readonly',
   'masks',
   'enter-root',
   'stdio',
-  // As root: runc's users rely on a cwd that only root can enter or make.
+  // As root: a cwd that only root can enter is common, too.
   'directory',
   // HOME is looked up in the container's passwd while root can still read it.
   'home',

@@ -204,7 +204,11 @@ export interface BindRootfs extends Base {
   readonly kind: 'bind-rootfs'
   /** Absolute host path. */
   readonly path: string
-  /** Bind it twice, the outer one private: pivot_root refuses a root whose parent is shared. */
+  /**
+   * First make the mount private that holds the path (the nearest of its ancestors that is a mount
+   * point): the bind must not appear on the host, and pivot_root refuses a root whose parent is
+   * shared.
+   */
   readonly privateParent: boolean
 }
 
@@ -287,7 +291,13 @@ export interface OwnStdio extends Base {
   readonly gid: number
 }
 
-/** chdir to process.cwd, made if missing. */
+/** Makes a directory and its missing parents below the root; one that exists is fine. */
+export interface MakeDirectory extends Base {
+  readonly kind: 'make-directory'
+  readonly path: string
+}
+
+/** chdir to process.cwd, inside the new root. */
 export interface ChangeDirectory extends Base {
   readonly kind: 'change-directory'
   readonly path: string
@@ -326,13 +336,14 @@ export interface SetUser extends Base {
   readonly additionalGids: readonly number[]
 }
 
-/** capset(2) and the ambient set; each set is a bit mask of capability numbers. */
+/** capset(2) and the ambient set; the sets are bit masks of capability numbers. */
 export interface SetCapabilities extends Base {
   readonly kind: 'set-capabilities'
   readonly effective: bigint
   readonly permitted: bigint
   readonly inheritable: bigint
-  readonly ambient: readonly number[]
+  /** Absent: left as it is (prctl may be denied by the filter that is on by then). */
+  readonly ambient?: readonly number[]
 }
 
 /** getcwd(2) must give a path inside the root (CVE-2024-21626). */
@@ -396,6 +407,7 @@ export type InitStep =
   | MakePathReadonly
   | EnterRoot
   | OwnStdio
+  | MakeDirectory
   | ChangeDirectory
   | SetUmask
   | SetLimit
