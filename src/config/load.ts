@@ -1,0 +1,133 @@
+/** config.json → Spec: parsed, validated, checked, with every issue at once. */
+import { isUtf8 } from 'node:buffer'
+import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Issue, type Pointer, SpecError, UsageError } from '../errors.ts'
+import { runChecks } from './checks.ts'
+import { toIssues } from './complaints.ts'
+import { type JsonDocument, locate, parseJson } from './parse-json.ts'
+import type { Features, Spec, State } from './spec.ts'
+import {
+  shapes,
+  type Validator,
+  validateConfig,
+  validateFeatures,
+  validateState,
+} from './validators.generated.js'
+import { walkShape } from './walk-shape.ts'
+import { collectWarnings } from './warnings.ts'
+
+const CONFIG_NAME = 'config.json'
+const MAX_BYTES = 16 * 1024 * 1024
+
+export interface Loaded {
+  readonly spec: Spec
+  /** For the debug log, a line each: `/process/argz: unknown (did you mean args?)`. */
+  readonly ignored: readonly string[]
+  /** What the user should know although the container can run. */
+  readonly warnings: readonly string[]
+}
+
+interface Kinds {
+  readonly config: Spec
+  readonly state: State
+  readonly features: Features
+}
+
+const validators: Readonly<Record<keyof Kinds, Validator>> = {
+  config: validateConfig,
+  state: validateState,
+  features: validateFeatures,
+}
+
+/** Reads the bundle's config.json; whether its rootfs is there is for `host` to find out. */
+export function loadBundle(directory: string): Loaded & { readonly bundle: string } {
+  const bundle = resolveBundle(directory)
+  return { ...loadSpec(readConfig(bundle), CONFIG_NAME), bundle }
+}
+
+export function loadSpec(text: string, file: string): Loaded {
+  const document = parseJson(text, file)
+  const { value, issues, ignored } = validate('config', document)
+  const all = [...issues, ...runChecks(value, issues)]
+  if (all.length > 0) throw new SpecError(file, place(document, all))
+  return { spec: value, ignored, warnings: collectWarnings(value) }
+}
+
+/** Validates against the schema alone. */
+export function loadDocument<K extends keyof Kinds>(kind: K, text: string, file: string): Kinds[K] {
+  const document = parseJson(text, file)
+  const { value, issues } = validate(kind, document)
+  if (issues.length > 0) throw new SpecError(file, place(document, issues))
+  return value
+}
+
+interface Validated<T> {
+  /** Of the type only where no issue says otherwise. */
+  readonly value: T
+  readonly issues: readonly Issue[]
+  readonly ignored: readonly string[]
+}
+
+function validate<K extends keyof Kinds>(kind: K, document: JsonDocument): Validated<Kinds[K]> {
+  const validator = validators[kind]
+  const complaints = validator(document.value) ? [] : (validator.errors ?? [])
+  const walked = walkShape(shapes[kind], document)
+  const issues = [...toIssues(complaints, document, walked.unknown), ...walked.issues]
+  const nulls = document.nulls.map((pointer) => `${pointer}: null counts as absent`)
+  const unknown = walked.unknown.map(({ pointer, nearest }) =>
+    nearest === undefined
+      ? `${pointer}: unknown`
+      : `${pointer}: unknown (did you mean ${nearest}?)`,
+  )
+  return { value: document.value as Kinds[K], issues, ignored: [...nulls, ...unknown] }
+}
+
+/** Adds line and column; issues come in the order of the file. */
+function place(document: JsonDocument, issues: readonly Issue[]): Issue[] {
+  const first = new Map<Pointer, Issue>()
+  for (const issue of issues) {
+    const { pointer } = issue
+    if (!first.has(pointer)) first.set(pointer, { ...issue, ...locate(document, pointer) })
+  }
+  return [...first.values()].sort(
+    (a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0),
+  )
+}
+
+function resolveBundle(directory: string): string {
+  try {
+    return realpathSync(directory)
+  } catch (error) {
+    throw new UsageError(`bundle ${directory}: ${explainFailure(error, 'directory')}`)
+  }
+}
+
+function readConfig(bundle: string): string {
+  const path = join(bundle, CONFIG_NAME)
+  let fd: number
+  try {
+    // Without O_NONBLOCK a fifo would keep us waiting for a writer.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
+  } catch (error) {
+    throw new UsageError(`${path}: ${explainFailure(error, 'file')}`)
+  }
+  try {
+    const status = fstatSync(fd)
+    if (!status.isFile()) throw new UsageError(`${path}: not a regular file`)
+    if (status.size > MAX_BYTES) throw new UsageError(`${path}: larger than ${MAX_BYTES} bytes`)
+    const bytes = readFileSync(fd)
+    if (!isUtf8(bytes)) throw new UsageError(`${path}: not UTF-8`)
+    return bytes.toString()
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function explainFailure(error: unknown, what: string): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+  if (code === 'ENOENT') return `no such ${what}`
+  if (code === 'ENOTDIR') return 'not a directory'
+  if (code === 'EACCES') return 'permission denied'
+  return code
+}

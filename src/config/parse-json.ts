@@ -1,0 +1,168 @@
+/**
+ * JSON with positions. Values come from JSON.parse, which is native and strict; positions, the
+ * exact digits of large numbers and the place of a syntax error are read from the text, and only
+ * when somebody asks, so that a good file costs nothing more.
+ */
+import { type Pointer, SpecError } from '../errors.ts'
+import { findSyntaxError } from './json-syntax.ts'
+import { joinPointer, splitPointer } from './pointer.ts'
+
+/** Far beyond any config; keeps every later walk over the value shallow. */
+export const MAX_DEPTH = 128
+
+export interface JsonDocument {
+  readonly file: string
+  readonly text: string
+  readonly value: unknown
+  /** Members that were `null`; Go writers emit them for what is absent. They are dropped. */
+  readonly nulls: readonly Pointer[]
+}
+
+export interface Position {
+  readonly line: number
+  readonly column: number
+}
+
+export function parseJson(source: string, file: string): JsonDocument {
+  const text = source.startsWith('\uFEFF') ? source.slice(1) : source
+  const nulls: Pointer[] = []
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw syntaxError(text, file)
+  }
+  const document = { file, text, value, nulls }
+  const tooDeep = dropNulls(value, '', 1, nulls)
+  if (tooDeep !== undefined) {
+    const expected = `at most ${MAX_DEPTH} levels of nesting`
+    throw new SpecError(file, [{ pointer: '', ...locate(document, tooDeep), expected }])
+  }
+  return document
+}
+
+/** Where the value at the pointer begins; where there is none, its nearest parent. */
+export function locate(document: JsonDocument, pointer: Pointer): Position {
+  return toPosition(document.text, findValue(document.text, splitPointer(pointer)).offset)
+}
+
+/** The text of the scalar at the pointer, e.g. all digits of a number. */
+export function readSource(document: JsonDocument, pointer: Pointer): string | undefined {
+  const { offset, found } = findValue(document.text, splitPointer(pointer))
+  return found ? document.text.slice(offset, skipValue(document.text, offset)) : undefined
+}
+
+function syntaxError(text: string, file: string): SpecError {
+  const { offset, expected, found } = findSyntaxError(text, MAX_DEPTH)
+  return new SpecError(file, [{ pointer: '', ...toPosition(text, offset), expected, found }])
+}
+
+/** Returns the pointer of what is nested too deeply. */
+function dropNulls(
+  value: unknown,
+  pointer: Pointer,
+  depth: number,
+  nulls: Pointer[],
+): Pointer | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  if (depth > MAX_DEPTH) return pointer
+  if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) {
+      const item: unknown = value[index]
+      if (typeof item !== 'object') continue
+      const tooDeep = dropNulls(item, joinPointer(pointer, index), depth + 1, nulls)
+      if (tooDeep !== undefined) return tooDeep
+    }
+    return undefined
+  }
+  const members = value as Record<string, unknown>
+  for (const name of Object.keys(members)) {
+    const member = members[name]
+    if (typeof member !== 'object') continue
+    const at = joinPointer(pointer, name)
+    if (member === null) {
+      nulls.push(at)
+      delete members[name]
+      continue
+    }
+    const tooDeep = dropNulls(member, at, depth + 1, nulls)
+    if (tooDeep !== undefined) return tooDeep
+  }
+  return undefined
+}
+
+function toPosition(text: string, offset: number): Position {
+  let line = 1
+  let start = 0
+  for (let end = text.indexOf('\n'); end !== -1 && end < offset; end = text.indexOf('\n', start)) {
+    line++
+    start = end + 1
+  }
+  return { line, column: offset - start + 1 }
+}
+
+// The functions below read text that JSON.parse has accepted.
+
+function findValue(text: string, path: readonly string[]): { offset: number; found: boolean } {
+  let offset = skipSpace(text, 0)
+  for (const part of path) {
+    const next =
+      text[offset] === '{' ? findMember(text, offset, part) : findItem(text, offset, part)
+    if (next === undefined) return { offset, found: false }
+    offset = next
+  }
+  return { offset, found: true }
+}
+
+/** The last member of that name, for it is the one that counts. */
+function findMember(text: string, object: number, name: string): number | undefined {
+  let found: number | undefined
+  let at = skipSpace(text, object + 1)
+  while (text[at] === '"') {
+    const end = skipValue(text, at)
+    const value = skipSpace(text, skipSpace(text, end) + 1)
+    if (JSON.parse(text.slice(at, end)) === name) found = value
+    at = skipSeparator(text, skipValue(text, value))
+  }
+  return found
+}
+
+function findItem(text: string, array: number, part: string): number | undefined {
+  if (text[array] !== '[' || !/^\d+$/.test(part)) return undefined
+  let at = skipSpace(text, array + 1)
+  for (let index = 0; at < text.length && text[at] !== ']'; index++) {
+    if (index === Number(part)) return at
+    at = skipSeparator(text, skipValue(text, at))
+  }
+  return undefined
+}
+
+function skipSeparator(text: string, offset: number): number {
+  const at = skipSpace(text, offset)
+  return text[at] === ',' ? skipSpace(text, at + 1) : at
+}
+
+function skipSpace(text: string, offset: number): number {
+  return skip(/[ \t\r\n]*/y, text, offset)
+}
+
+const SCALAR = /"(?:[^"\\]|\\.)*"|[^\s,:\]}]+/y
+
+/** The end of the value that begins at the offset. */
+function skipValue(text: string, offset: number): number {
+  if (text[offset] !== '{' && text[offset] !== '[') return skip(SCALAR, text, offset)
+  const marks = /["{}[\]]/g
+  marks.lastIndex = offset
+  let depth = 0
+  for (let mark = marks.exec(text); mark !== null; mark = marks.exec(text)) {
+    if (mark[0] === '"') marks.lastIndex = skip(SCALAR, text, mark.index)
+    else depth += mark[0] === '{' || mark[0] === '[' ? 1 : -1
+    if (depth === 0) return marks.lastIndex
+  }
+  return text.length
+}
+
+function skip(pattern: RegExp, text: string, offset: number): number {
+  pattern.lastIndex = offset
+  return pattern.test(text) ? pattern.lastIndex : offset
+}
