@@ -1,0 +1,44 @@
+/** What a command is: its flags for commander, and a function from options to text. */
+import type { Command } from 'commander'
+import type { Request } from '../host/request.ts'
+import type { Globals } from './globals.ts'
+import type { Log } from './log.ts'
+
+export interface Context {
+  readonly request: Request
+  readonly globals: Globals
+  readonly log: Log
+}
+
+export interface Outcome {
+  /** For stdout. */
+  readonly output?: string
+  readonly exitCode?: number
+}
+
+export interface CommandDefinition {
+  /** One line for `--help`. */
+  readonly summary: string
+  /** `ID [SIGNAL]`: upper case as shown in the help, in brackets what may be left out. */
+  readonly positionals: readonly string[]
+  readonly addFlags?: (command: Command) => void
+  /** Everything after the first positional is a positional, also what begins with a dash. */
+  readonly stopsAtPositional?: boolean
+  readonly run: (
+    positionals: readonly string[],
+    flags: Flags,
+    context: Context,
+  ) => Promise<Outcome> | Outcome
+}
+
+/** Values of flags by their camelCase names. */
+export type Flags = Readonly<Record<string, string | boolean | undefined>>
+
+export function textFlag(flags: Flags, name: string): string | undefined {
+  const value = flags[name]
+  return typeof value === 'string' ? value : undefined
+}
+
+export function isSet(flags: Flags, name: string): boolean {
+  return flags[name] === true
+}

@@ -1,0 +1,39 @@
+import { stringifyJson } from '../../config/stringify-json.ts'
+import { UsageError } from '../../errors.ts'
+import { printListing } from '../../lower/print.ts'
+import { printPlan } from '../../plan/print.ts'
+import { type CommandDefinition, isSet, textFlag } from '../command.ts'
+import { addCreateFlags, readOptions } from '../create-input.ts'
+import { prepareCreate } from '../prepare.ts'
+
+export const plan: CommandDefinition = {
+  summary: 'print what `create` and `start` would do; needs no root and touches nothing',
+  positionals: ['[ID]'],
+  addFlags(command) {
+    addCreateFlags(command)
+      .option('-f, --format <format>', 'text or json', 'text')
+      .option('--syscalls', 'the system calls of each step as well')
+  },
+  run([id = 'ID'], flags, context) {
+    const format = textFlag(flags, 'format')
+    if (format !== 'text' && format !== 'json') {
+      throw new UsageError(`--format must be text or json, found ${JSON.stringify(format)}`)
+    }
+    const prepared = prepareCreate(
+      readOptions(id, { ...flags, detach: true }, context),
+      context.request,
+    )
+    const { warnings, plan, lowered } = prepared
+    const { listing } = lowered.program
+    if (format === 'json') {
+      const calls = listing.map(({ op, text, step }) => ({
+        op,
+        text,
+        step: plan.steps.indexOf(step),
+      }))
+      const document = { warnings, steps: plan.steps, ...(isSet(flags, 'syscalls') && { calls }) }
+      return { output: `${stringifyJson(document, 2)}\n` }
+    }
+    return { output: isSet(flags, 'syscalls') ? printListing(lowered.program) : printPlan(plan) }
+  },
+}

@@ -1,0 +1,69 @@
+/** The flags that `create` and `run` share, and what the engine needs of them. */
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import type { CreateInput } from '../engine/create.ts'
+import { UsageError } from '../errors.ts'
+import type { CreateOptions } from '../host/facts.ts'
+import { type Context, type Flags, isSet, textFlag } from './command.ts'
+import { parseCount } from './numbers.ts'
+import { prepareCreate } from './prepare.ts'
+
+export function addCreateFlags(command: Command): Command {
+  return command
+    .option('-b, --bundle <dir>', 'directory with config.json', '.')
+    .option('--console-socket <path>', 'unix socket that takes the terminal (not supported yet)')
+    .option('--pid-file <file>', "write the pid of the container's process here")
+    .option('--pidfd-socket <path>', "unix socket that takes a pidfd of the container's process")
+    .option('--no-pivot', 'move the root instead of pivot_root (for an initramfs)')
+    .option('--no-new-keyring', "keep the caller's session keyring")
+    .option('--preserve-fds <n>', 'pass n descriptors from 3 on, after those of LISTEN_FDS', '0')
+}
+
+export function readCreateInput(id: string, flags: Flags, context: Context): CreateInput {
+  const { globals, request, log } = context
+  if (textFlag(flags, 'consoleSocket') !== undefined) {
+    throw new UsageError('--console-socket is not supported yet')
+  }
+  const prepared = prepareCreate(readOptions(id, flags, context), request)
+  for (const line of prepared.ignored) log.debug(line)
+  for (const warning of prepared.warnings) log.warning(warning)
+  const pidFile = textFlag(flags, 'pidFile')
+  const pidfdSocket = textFlag(flags, 'pidfdSocket')
+  return {
+    rootPath: globals.root,
+    options: prepared.options,
+    spec: prepared.spec,
+    plan: prepared.plan,
+    lowered: prepared.lowered,
+    architecture: prepared.facts.architecture,
+    descriptors: request.descriptors,
+    ...(pidFile && { pidFile: resolve(pidFile) }),
+    ...(pidfdSocket && { pidfdSocket: resolve(pidfdSocket) }),
+    warn: log.warning,
+  }
+}
+
+export function readOptions(
+  id: string,
+  flags: Flags,
+  { globals, request }: Context,
+): CreateOptions {
+  return {
+    id,
+    bundle: resolve(textFlag(flags, 'bundle') ?? '.'),
+    // commander's `--no-…` flags default to true.
+    noPivot: flags.pivot === false,
+    noNewKeyring: flags.newKeyring === false,
+    preserveFds: parseCount('--preserve-fds', textFlag(flags, 'preserveFds') ?? '0'),
+    systemdCgroup: globals.systemdCgroup,
+    listenFds: countListenFds(request.env, request.pid),
+    detach: isSet(flags, 'detach'),
+  }
+}
+
+/** Meant for us only if it names us: a wrapper's own LISTEN_FDS must not reach the container. */
+function countListenFds(env: ReadonlyMap<string, string>, pid: number): number {
+  const count = env.get('LISTEN_FDS')
+  if (count === undefined || env.get('LISTEN_PID') !== String(pid)) return 0
+  return parseCount('LISTEN_FDS', count)
+}

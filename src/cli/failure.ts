@@ -1,0 +1,27 @@
+/** What a user reads when a command fails: one line, never a stack trace. */
+import { SpecError, StateError, StepError, SyscallError, UsageError } from '../errors.ts'
+
+export function describeFailure(error: unknown, subject: string): string {
+  if (error instanceof UsageError) return oneLine(error.message)
+  const prefix = subject === '' ? '' : `${subject}: `
+  if (isExpected(error)) return oneLine(prefix + error.message)
+  const shown = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  return oneLine(
+    `${prefix}internal error: ${shown} (this is a bug in tsrunc: please report it with what --debug logs)`,
+  )
+}
+
+function isExpected(error: unknown): error is Error {
+  return (
+    error instanceof SpecError ||
+    error instanceof StateError ||
+    error instanceof StepError ||
+    error instanceof SyscallError ||
+    // node:fs tells the call, the path and the errno.
+    (error instanceof Error && 'syscall' in error && 'code' in error)
+  )
+}
+
+function oneLine(message: string): string {
+  return message.trim().replaceAll(/\s*\n\s*/g, ' ')
+}

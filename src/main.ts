@@ -1,0 +1,54 @@
+/**
+ * argv → exit code: the only place that prints or exits. Prints by writeSync, for Node's own
+ * streams would make pipes non-blocking for everyone who shares them, the container included.
+ */
+import { writeSync } from 'node:fs'
+import { describeFailure } from './cli/failure.ts'
+import { createLog, type Log, salvageLogFlags } from './cli/log.ts'
+import { parseInvocation } from './cli/program.ts'
+import { UsageError } from './errors.ts'
+import { readRequest } from './host/request.ts'
+
+async function main(): Promise<number> {
+  let log: Log = createLog({ logFormat: 'text', debug: false })
+  let subject = ''
+  try {
+    const request = readRequest(findRequest())
+    log = createLog(salvageLogFlags(request.argv))
+    const invocation = await parseInvocation(request)
+    subject = invocation.subject
+    const outcome = await invocation.run({ request, globals: invocation.globals, log })
+    print(2, log.finish())
+    print(1, outcome.output ?? '')
+    return outcome.exitCode ?? 0
+  } catch (error) {
+    if (error instanceof Error) log.debug(String(error.stack))
+    print(2, log.fatal(describeFailure(error, subject)))
+    return 1
+  }
+}
+
+function findRequest(): number {
+  const word = process.argv[2] ?? ''
+  if (!/^[0-9]+$/.test(word)) throw new UsageError('start bin/tsrunc: the bundle is not a program')
+  return Number(word)
+}
+
+function print(fd: number, text: string): void {
+  const bytes = Buffer.from(text)
+  for (let at = 0; at < bytes.length; ) at += write(fd, bytes.subarray(at))
+}
+
+/** A pipe that someone else made non-blocking is full: wait for its reader. */
+function write(fd: number, bytes: Uint8Array): number {
+  try {
+    return writeSync(fd, bytes)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error) || error.code !== 'EAGAIN') return bytes.length
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
+    return 0
+  }
+}
+
+// Not process.exitCode: nothing that a command left open may keep the process.
+process.exit(await main())
