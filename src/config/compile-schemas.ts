@@ -39,7 +39,6 @@ export function compileSchemas(): void {
   const ajv = new Ajv({
     allErrors: true,
     messages: false,
-    inlineRefs: false,
     strictTypes: false,
     formats: formats(),
     code: { source: true, esm: true },

@@ -5,7 +5,7 @@
  */
 import { type Pointer, SpecError } from '../errors.ts'
 import { findSyntaxError } from './json-syntax.ts'
-import { joinPointer, splitPointer } from './pointer.ts'
+import { splitPointer, toPointer } from './pointer.ts'
 
 /** Far beyond any config; keeps every later walk over the value shallow. */
 export const MAX_DEPTH = 128
@@ -33,7 +33,7 @@ export function parseJson(source: string, file: string): JsonDocument {
     throw syntaxError(text, file)
   }
   const document = { file, text, value, nulls }
-  const tooDeep = dropNulls(value, '', 1, nulls)
+  const tooDeep = dropNulls(value, [], nulls)
   if (tooDeep !== undefined) {
     const expected = `at most ${MAX_DEPTH} levels of nesting`
     throw new SpecError(file, [{ pointer: '', ...locate(document, tooDeep), expected }])
@@ -57,36 +57,27 @@ function syntaxError(text: string, file: string): SpecError {
   return new SpecError(file, [{ pointer: '', ...toPosition(text, offset), expected, found }])
 }
 
-/** Returns the pointer of what is nested too deeply. */
+/** Returns the pointer of what is nested too deeply. `path` leads to the value. */
 function dropNulls(
   value: unknown,
-  pointer: Pointer,
-  depth: number,
+  path: (string | number)[],
   nulls: Pointer[],
 ): Pointer | undefined {
   if (typeof value !== 'object' || value === null) return undefined
-  if (depth > MAX_DEPTH) return pointer
-  if (Array.isArray(value)) {
-    for (let index = 0; index < value.length; index++) {
-      const item: unknown = value[index]
-      if (typeof item !== 'object') continue
-      const tooDeep = dropNulls(item, joinPointer(pointer, index), depth + 1, nulls)
-      if (tooDeep !== undefined) return tooDeep
-    }
-    return undefined
-  }
-  const members = value as Record<string, unknown>
-  for (const name of Object.keys(members)) {
+  if (path.length >= MAX_DEPTH) return toPointer(path)
+  const members = value as Record<string | number, unknown>
+  const names = Array.isArray(value) ? value.keys() : Object.keys(value)
+  for (const name of names) {
     const member = members[name]
     if (typeof member !== 'object') continue
-    const at = joinPointer(pointer, name)
-    if (member === null) {
-      nulls.push(at)
+    path.push(name)
+    if (member === null && typeof name === 'string') {
+      nulls.push(toPointer(path))
       delete members[name]
-      continue
     }
-    const tooDeep = dropNulls(member, at, depth + 1, nulls)
+    const tooDeep = dropNulls(member, path, nulls)
     if (tooDeep !== undefined) return tooDeep
+    path.pop()
   }
   return undefined
 }

@@ -18,3 +18,7 @@ export function splitPointer(pointer: Pointer): string[] {
 export function overlaps(a: Pointer, b: Pointer): boolean {
   return a === b || a.startsWith(`${b}/`) || b.startsWith(`${a}/`)
 }
+
+export function toPointer(path: readonly (string | number)[]): Pointer {
+  return path.reduce<Pointer>(joinPointer, '')
+}

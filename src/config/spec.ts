@@ -209,6 +209,7 @@ export interface Device {
   readonly path: string
   readonly major?: number
   readonly minor?: number
+  /** Podman leaves the bits of the file's type in: mask with 0o777. */
   readonly fileMode?: number
   readonly uid?: number
   readonly gid?: number

@@ -118,8 +118,20 @@ function checkNulBytes({
   linux,
 }: Spec): Issue[] {
   const issues: Issue[] = []
-  findNuls({ root, process, hostname, domainname, mounts, hooks, linux }, '', issues)
+  const sections = { root, process, hostname, domainname, mounts, hooks, linux }
+  if (holdsNul(sections)) findNuls(sections, '', issues)
   return issues
+}
+
+/** Everything is looked at here, so no pointers are made before there is a need. */
+function holdsNul(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes('\0')
+  if (typeof value !== 'object' || value === null) return false
+  if (Array.isArray(value)) return value.some(holdsNul)
+  for (const name in value) {
+    if (name.includes('\0') || holdsNul((value as Record<string, unknown>)[name])) return true
+  }
+  return false
 }
 
 function findNuls(value: unknown, pointer: Pointer, issues: Issue[]): void {

@@ -71,23 +71,40 @@ function checkTimeOffsets(spec: Spec): Issue[] {
 const MAX_MAJOR = 0xfff
 const MAX_MINOR = 0xfffff
 
+/** S_IFMT and its values. */
+const TYPE_BITS = 0o170000
+const TYPES = { c: 0o020000, u: 0o020000, b: 0o060000, p: 0o010000 }
+
 function checkDevices({ linux }: Spec): Issue[] {
-  return (linux?.devices ?? []).flatMap((device, index) => {
+  const issues: Issue[] = []
+  for (const [index, device] of (linux?.devices ?? []).entries()) {
     const at = `/linux/devices/${index}`
-    const issues: Issue[] = []
-    if (!device.path.startsWith('/')) {
-      const expected = 'an absolute path'
-      issues.push({ pointer: `${at}/path`, expected, found: quote(device.path) })
+    const { type, path, fileMode = 0 } = device
+    if (!path.startsWith('/')) {
+      issues.push({ pointer: `${at}/path`, expected: 'an absolute path', found: quote(path) })
     }
-    if (device.type === 'p') return issues
-    for (const [member, most] of Object.entries({ major: MAX_MAJOR, minor: MAX_MINOR })) {
-      const value = member === 'major' ? device.major : device.minor
-      const pointer = `${at}/${member}`
-      if (value !== undefined) issues.push(...checkRange(value, pointer, 0, most))
-      else issues.push({ pointer, expected: 'the number of the device', found: 'nothing' })
+    // Podman copies st_mode whole, with the bits of the type.
+    const bits = fileMode & TYPE_BITS
+    if ((bits !== 0 && bits !== TYPES[type]) || (fileMode & ~TYPE_BITS) > 0o777) {
+      const expected = `permission bits, with or without those of type ${type}`
+      issues.push({ pointer: `${at}/fileMode`, expected, found: String(fileMode) })
     }
-    return issues
-  })
+    if (type !== 'p') {
+      checkNumber(device.major, `${at}/major`, MAX_MAJOR, issues)
+      checkNumber(device.minor, `${at}/minor`, MAX_MINOR, issues)
+    }
+  }
+  return issues
+}
+
+function checkNumber(
+  value: number | undefined,
+  pointer: Pointer,
+  most: number,
+  issues: Issue[],
+): void {
+  if (value !== undefined) issues.push(...checkRange(value, pointer, 0, most))
+  else issues.push({ pointer, expected: 'the number of the device', found: 'nothing' })
 }
 
 /** dev_valid_name of the kernel, and IFNAMSIZ with its NUL. */
