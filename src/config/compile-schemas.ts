@@ -3,7 +3,7 @@
  * for loading ajv takes longer than all that `create` computes.
  */
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { join, join } from 'node:path'
+import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { Ajv } from 'ajv/dist/ajv.js'
 import standalone from 'ajv/dist/standalone/index.js'
@@ -31,9 +31,9 @@ interface Schema {
   readonly items?: Schema
 }
 
-/** `root` is the directory of the package. */
-export function compileSchemas(root: string = process.cwd()): void {
-  const schemas = readSchemas(join(root, SCHEMAS))
+/** Run at the top of the package. */
+export function compileSchemas(): void {
+  const schemas = readSchemas()
   checkDialect(schemas)
   // The 2020 build also generates the bookkeeping of unevaluatedProperties and $dynamicRef, which
   // we do not use; it doubles size and time.
@@ -57,10 +57,9 @@ export function compileSchemas(root: string = process.cwd()): void {
   ].join('\n')
   if (/\brequire\(|\bimport\b/.test(code)) throw new Error('the validators import a module')
   // By rename, for another run of the tests may be reading it.
-  const output = join(root, OUTPUT)
-  const temporary = output.replace('.generated.', `.${process.pid}.generated.`)
+  const temporary = OUTPUT.replace('.generated.', `.${process.pid}.generated.`)
   writeFileSync(temporary, code)
-  renameSync(temporary, output)
+  renameSync(temporary, OUTPUT)
 }
 
 /** A third of the code builds error objects in place: a call each instead, without schemaPath. */
