@@ -30,18 +30,13 @@ export interface Program {
   readonly defines: Readonly<Record<string, string>>
 }
 
-/** What a caller runs; becomes this Node unless there is a `node` beside it. */
-const FRONT: Program = {
-  name: 'tsrunc',
-  sources: [
-    'front.c',
-    'front-request.c',
-    'supervisor.c',
-    'supervisor-message.c',
-    'supervisor-teardown.c',
-  ],
-  defines: { NODE_PATH: JSON.stringify(process.execPath) },
-}
+const FRONT_SOURCES = [
+  'front.c',
+  'front-request.c',
+  'supervisor.c',
+  'supervisor-message.c',
+  'supervisor-teardown.c',
+]
 
 export function buildProgram(program: Program, outputDirectory: string): void {
   const defines = Object.entries(program.defines).map(([name, value]) => `-D${name}=${value}`)
@@ -52,9 +47,11 @@ export function buildProgram(program: Program, outputDirectory: string): void {
   })
 }
 
-export function buildFront(outputDirectory: string): void {
+/** What a caller runs; becomes the Node of this path unless there is a `node` beside it. */
+export function buildFront(outputDirectory: string, nodePath = process.execPath): void {
+  const defines = { NODE_PATH: JSON.stringify(nodePath) }
   mkdirSync(outputDirectory, { recursive: true })
-  buildProgram(FRONT, outputDirectory)
+  buildProgram({ name: 'tsrunc', sources: FRONT_SOURCES, defines }, outputDirectory)
 }
 
 export function buildNative(outputDirectory: string): void {

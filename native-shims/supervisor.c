@@ -52,8 +52,8 @@ static int start_node(const struct front *front)
   int ends[2];
   if (syscall(__NR_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
     give_up("cannot create", "a socket pair");
-  int ours = raise_descriptor(ends[0], true);
   int theirs = raise_descriptor(ends[1], false);
+  int ours = raise_descriptor(ends[0], true);
   record_supervisor(request, theirs);
   int parent = (int)syscall(__NR_getpid);
   long pid = syscall(__NR_clone, SIGCHLD, 0, 0, 0, 0);
