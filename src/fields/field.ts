@@ -28,12 +28,16 @@ export type Field<T> =
       /** Called when the config does not have the field: what every container gets anyway. */
       readonly absent?: (at: Pointer, planning: Planning) => Contribution
     }
-  /** Not there yet: the config is refused with this reason. */
+  /** Not there yet: the config is refused with this reason. Values that ask for nothing pass. */
   | { readonly unsupported: string }
   /** Without effect on this host, as the spec allows; the reason. */
   | { readonly ignored: string }
   /** Read by another field (named), which plans both. */
   | { readonly readBy: string }
-  | { readonly fields: Fields<T> }
+  | {
+      readonly fields: Fields<T>
+      /** Called in place of the fields' own when the config does not have the object. */
+      readonly absent?: (at: Pointer, planning: Planning) => Contribution
+    }
 
 export type Fields<T> = { readonly [K in keyof Required<T>]: Field<NonNullable<T[K]>> }

@@ -38,7 +38,11 @@ export const PHASES = [
   'home',
   // Raising a hard limit needs CAP_SYS_RESOURCE, so before capabilities go.
   'raise-limits',
+  // PR_CAPBSET_DROP needs CAP_SETPCAP, which the change of user takes away.
+  'bounding-set',
   'identity',
+  // setresuid(2) clears sets, so they are final only after it.
+  'capabilities',
   // As the container's user, in the container's root: create reports a missing executable.
   'executable',
   'created',

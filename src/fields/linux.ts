@@ -1,0 +1,34 @@
+import type { Linux } from '../config/spec.ts'
+import type { Fields } from './field.ts'
+import { cgroupsPath } from './linux/cgroups-path.ts'
+import { devices } from './linux/devices.ts'
+import { maskedPaths } from './linux/masked-paths.ts'
+import { namespaces } from './linux/namespaces.ts'
+import { readonlyPaths } from './linux/readonly-paths.ts'
+import { resources } from './linux/resources.ts'
+import { rootfsPropagation } from './linux/rootfs-propagation.ts'
+import { seccomp } from './linux/seccomp.ts'
+import { sysctl } from './linux/sysctl.ts'
+
+/** `linux`; the order within a phase is the order of this table. */
+export const linux: Fields<Linux> = {
+  // First the cgroup, then what is written into it.
+  cgroupsPath,
+  resources: { fields: resources },
+  namespaces,
+  uidMappings: { unsupported: 'user namespaces' },
+  gidMappings: { unsupported: 'user namespaces' },
+  timeOffsets: { unsupported: 'time namespaces' },
+  rootfsPropagation,
+  sysctl,
+  devices,
+  netDevices: { unsupported: 'network devices' },
+  // Read-only first: a path may be in both lists, and a mask shall lie on top.
+  readonlyPaths,
+  maskedPaths,
+  mountLabel: { unsupported: 'SELinux' },
+  intelRdt: { unsupported: 'Intel RDT' },
+  memoryPolicy: { unsupported: 'memory policies' },
+  personality: { unsupported: 'personalities' },
+  seccomp,
+}

@@ -1,0 +1,90 @@
+import type { Mount } from '../config/spec.ts'
+import type { Issue, Pointer } from '../errors.ts'
+import { isBind } from '../host/questions.ts'
+import type { Step } from '../plan/steps.ts'
+import { cleanPath, isBelow } from './container-path.ts'
+import type { Contribution, Field, Planning } from './field.ts'
+import { devicePaths } from './linux/devices.ts'
+import { planBind } from './mounts/bind.ts'
+import { planCgroupMount } from './mounts/cgroup.ts'
+import { checkDestination } from './mounts/destination.ts'
+import { planFilesystem } from './mounts/filesystem.ts'
+import type { MountRequest } from './mounts/mount-request.ts'
+import { parseMountOptions } from './mounts/options.ts'
+import { merge, notYet } from './walk.ts'
+
+/** `mounts`: in the order of the config, since one may lie in another. */
+export const mounts: Field<readonly Mount[]> = { plan: planMounts }
+
+function planMounts(configured: readonly Mount[], at: Pointer, planning: Planning): Contribution {
+  return merge(configured.map((_mount, index) => planMount(configured, index, at, planning)))
+}
+
+function planMount(
+  configured: readonly Mount[],
+  index: number,
+  pointer: Pointer,
+  planning: Planning,
+): Contribution {
+  const mount = configured[index]
+  if (mount === undefined) return {}
+  const at = `${pointer}/${index}`
+  const request: MountRequest = {
+    mount,
+    at,
+    destination: cleanPath(mount.destination),
+    wishes: parseMountOptions(mount.options ?? []),
+  }
+  const issues = [...checkSupport(request), ...checkDestination(request)]
+  if (issues.length > 0) return { issues }
+  const warnings = mount.destination.startsWith('/')
+    ? []
+    : [`${at}/destination is relative: taken as ${request.destination}`]
+  return merge([{ warnings }, planByKind(request, configured.slice(index + 1), planning)])
+}
+
+function planByKind(
+  request: MountRequest,
+  later: readonly Mount[],
+  planning: Planning,
+): Contribution {
+  if (isBind(request.mount)) {
+    return finishReadonlyLater(planBind(request, planning), request, later, planning)
+  }
+  if (request.mount.type === 'cgroup') return planCgroupMount(request, planning)
+  return finishReadonlyLater(planFilesystem(request), request, later, planning)
+}
+
+function checkSupport({ mount, at, wishes }: MountRequest): Issue[] {
+  const issues = wishes.unsupported.map(({ index, option }) =>
+    notYet(`${at}/options/${index}`, `the mount option ${option}`),
+  )
+  for (const field of ['uidMappings', 'gidMappings'] as const) {
+    if ((mount[field] ?? []).length > 0) issues.push(notYet(`${at}/${field}`, 'idmapped mounts'))
+  }
+  return issues
+}
+
+/**
+ * Where something of ours has still to be made below a read-only mount, the mount is made writable
+ * and becomes read-only when all is in place.
+ */
+function finishReadonlyLater(
+  contribution: Contribution,
+  { destination, wishes, at }: MountRequest,
+  later: readonly Mount[],
+  planning: Planning,
+): Contribution {
+  if (!wishes.attributes.set.includes('rdonly')) return contribution
+  const made = [...later.map((mount) => cleanPath(mount.destination)), ...devicePaths(planning)]
+  const isFilledLater = wishes.copyUp || made.some((path) => isBelow(path, destination))
+  if (!isFilledLater || contribution.steps === undefined) return contribution
+  const finish: Step = { kind: 'finish-readonly', phase: 'readonly', origin: at, destination }
+  return { ...contribution, steps: [...contribution.steps.map(makeWritable), finish] }
+}
+
+function makeWritable(step: Step): Step {
+  if (step.kind !== 'bind-mount' && step.kind !== 'mount-filesystem') return step
+  const { set, clear } = step.attributes
+  return { ...step, attributes: { set: set.filter((name) => name !== 'rdonly'), clear } }
+}

@@ -1,0 +1,35 @@
+import type { Process, Spec } from '../config/spec.ts'
+import type { Field, Fields } from './field.ts'
+import { args } from './process/args.ts'
+import { capabilities } from './process/capabilities.ts'
+import { cwd } from './process/cwd.ts'
+import { env } from './process/env.ts'
+import { noNewPrivileges } from './process/no-new-privileges.ts'
+import { oomScoreAdj } from './process/oom-score-adj.ts'
+import { rlimits } from './process/rlimits.ts'
+import { user } from './process/user.ts'
+
+/** `process`: what runs, and as whom. */
+const fields: Fields<Process> = {
+  terminal: { unsupported: 'terminals' },
+  consoleSize: { readBy: 'terminal' },
+  oomScoreAdj,
+  cwd,
+  env,
+  rlimits,
+  user,
+  capabilities,
+  noNewPrivileges,
+  apparmorProfile: { unsupported: 'AppArmor' },
+  selinuxLabel: { unsupported: 'SELinux' },
+  scheduler: { unsupported: 'scheduling policies' },
+  ioPriority: { unsupported: 'I/O priorities' },
+  execCPUAffinity: { unsupported: 'CPU affinity of exec' },
+  args,
+  commandLine: { ignored: 'it is for Windows' },
+}
+
+export const process: Field<NonNullable<Spec['process']>> = {
+  fields,
+  absent: (pointer) => ({ issues: [{ pointer, expected: 'an object that says what to run' }] }),
+}

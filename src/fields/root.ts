@@ -1,0 +1,48 @@
+import type { Root, Spec } from '../config/spec.ts'
+import type { Issue, Pointer } from '../errors.ts'
+import { resolveRootfs } from '../host/questions.ts'
+import type { Contribution, Field, Fields, Planning } from './field.ts'
+import { planPropagation } from './linux/rootfs-propagation.ts'
+
+/** `root`: the tree that becomes `/`. */
+const fields: Fields<Root> = {
+  path: { plan: planPath },
+  readonly: { plan: planReadonly },
+}
+
+export const root: Field<NonNullable<Spec['root']>> = {
+  fields,
+  absent: (pointer) => ({
+    issues: [{ pointer, expected: 'an object with the path of the rootfs' }],
+  }),
+}
+
+function planPath(_configured: string, at: Pointer, planning: Planning): Contribution {
+  const { options, spec } = planning
+  const path = resolveRootfs(spec, options.bundle) ?? options.bundle
+  const issue = checkRootfs(path, at, planning)
+  if (issue !== undefined) return { issues: [issue] }
+  const { privateParent, afterwards } = planPropagation(planning)
+  const method = options.noPivot ? 'move' : 'pivot'
+  return {
+    steps: [
+      { kind: 'bind-rootfs', phase: 'rootfs', origin: at, path, privateParent },
+      { kind: 'enter-root', phase: 'enter-root', origin: at, method, ...afterwards },
+    ],
+  }
+}
+
+function checkRootfs(path: string, pointer: Pointer, { facts }: Planning): Issue | undefined {
+  const kind = facts.paths.get(path)
+  if (kind === 'directory') return undefined
+  const expected = 'the path of a directory'
+  if (kind === 'file') return { pointer, expected, found: `a file at ${path}` }
+  // What a link leads to could be exchanged between this check and the mount.
+  if (kind === 'link') return { pointer, expected, found: `a symbolic link at ${path}` }
+  return { pointer, expected, found: `nothing at ${path}` }
+}
+
+function planReadonly(isReadonly: boolean, origin: Pointer): Contribution {
+  if (!isReadonly) return {}
+  return { steps: [{ kind: 'finish-readonly', phase: 'readonly', origin, destination: '/' }] }
+}
