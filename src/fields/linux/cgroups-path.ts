@@ -3,6 +3,7 @@ import type { Issue, Pointer } from '../../errors.ts'
 import type { CgroupHierarchy } from '../../host/facts.ts'
 import type { JoinCgroup, MakeCgroup } from '../../plan/steps.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
+import { notYet } from '../walk.ts'
 
 /** Where containers lie whose config names no absolute path. */
 const HOME = '/tsrunc'
@@ -33,7 +34,7 @@ function planDefaultCgroups(at: Pointer, planning: Planning): Contribution {
 
 function planCgroups(configured: string, at: Pointer, planning: Planning): Contribution {
   if (planning.options.systemdCgroup) {
-    return { issues: [{ pointer: '--systemd-cgroup', expected: SYSTEMD_LATER }] }
+    return { issues: [notYet('--systemd-cgroup', 'the systemd cgroup driver')] }
   }
   const issues = configured === '' ? [] : checkPath(configured, at)
   if (issues.length > 0) return { issues }
@@ -51,8 +52,6 @@ function planCgroups(configured: string, at: Pointer, planning: Planning): Contr
   }
   return { steps: [...make, ...join] }
 }
-
-const SYSTEMD_LATER = 'the cgroupfs driver: the systemd driver is not supported yet'
 
 function makeCgroup(
   hierarchy: CgroupHierarchy,
@@ -106,8 +105,8 @@ function checkPath(path: string, pointer: Pointer): Issue[] {
   if (components.includes('..') || components.includes('.')) {
     return [{ pointer, expected: 'a path without . and .. components', found }]
   }
-  if (path.includes('\0') || path.includes('\n')) {
-    return [{ pointer, expected: 'a path without NUL and line feed', found }]
+  if (path.includes('\n')) {
+    return [{ pointer, expected: 'a path without line feeds', found }]
   }
   if (components.some((component) => Buffer.byteLength(component) > 255)) {
     return [{ pointer, expected: 'components of at most 255 bytes', found }]

@@ -14,7 +14,7 @@ function planBlockIo(io: BlockIo, at: Pointer, planning: Planning): Contribution
         ...(version === 1 ? throttleV1(v1, device) : throttleV2(v2, device)),
       })),
     )
-    const issues = [...checkWeights(io, at), ...(version === 2 ? leafIssues(io, at) : [])]
+    const issues = version === 2 ? leafIssues(io, at) : []
     return { settings: [...weights, ...throttles], issues }
   })
 }
@@ -98,20 +98,4 @@ function leafIssues(io: BlockIo, at: Pointer): Issue[] {
     if (leafWeight) issues.push(issueOnlyV1(pointer, 'leaf weights'))
   })
   return issues
-}
-
-function checkWeights(io: BlockIo, at: Pointer): Issue[] {
-  const weights: [string, number | undefined][] = [
-    ['weight', io.weight],
-    ['leafWeight', io.leafWeight],
-  ]
-  io.weightDevice?.forEach(({ weight, leafWeight }, index) => {
-    weights.push([`weightDevice/${index}/weight`, weight])
-    weights.push([`weightDevice/${index}/leafWeight`, leafWeight])
-  })
-  return weights.flatMap(([field, weight = 0]) => {
-    const expected = 'a weight from 10 to 1000'
-    const valid = weight === 0 || (weight >= 10 && weight <= 1000)
-    return valid ? [] : [{ pointer: `${at}/${field}`, expected, found: `${weight}` }]
-  })
 }

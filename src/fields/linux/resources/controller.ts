@@ -84,18 +84,22 @@ export function missingController(name: ControllerName, at: Pointer, planning: P
   const kernel = `it needs a kernel with ${KERNEL_OPTION[name]}`
   if (mode === 'unified') {
     const offered = v2?.controllers.join(' ') || 'none'
-    const expected = `the ${name} controller, which cgroup v2 on this host does not offer (${kernel}; offered: ${offered})`
-    return { pointer: at, expected }
+    const detail = `${kernel}; offered: ${offered}`
+    return refuse(at, `the ${name} controller is not offered by cgroup v2 on this host (${detail})`)
   }
   const v1 = nameInV1(name)
   const mount = `mount -t cgroup -o ${v1} ${v1} /sys/fs/cgroup/${v1}`
-  const expected = `the ${v1} controller, which is not mounted on this host (${kernel}, and: ${mount})`
-  return { pointer: at, expected }
+  return refuse(at, `the ${v1} controller is not mounted on this host (${kernel}, and: ${mount})`)
+}
+
+/** What the host cannot do, rather than what the config should say. */
+export function refuse(pointer: Pointer, reason: string): Issue {
+  return { pointer, expected: 'what this host can do', message: `${pointer}: ${reason}` }
 }
 
 /** A limit that cgroup v2 does not have. */
 export function issueOnlyV1(pointer: Pointer, what: string): Issue {
-  return { pointer, expected: `a host with cgroup v1: cgroup v2 has no ${what}` }
+  return refuse(pointer, `${what} need cgroup v1: cgroup v2 has no such thing`)
 }
 
 const KERNEL_OPTION: Readonly<Record<ControllerName, string>> = {

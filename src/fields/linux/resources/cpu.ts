@@ -1,29 +1,19 @@
 import type { Cpu } from '../../../config/spec.ts'
 import type { Issue, Pointer } from '../../../errors.ts'
 import type { Contribution, Field, Planning } from '../../field.ts'
+import { merge } from '../../walk.ts'
 import { issueOnlyV1, planController, type Setting, type Wish } from './controller.ts'
 import { planCpuset } from './cpuset.ts'
 
 /** Two controllers: `cpu` shares out time, `cpuset` pins to processors and memory nodes. */
 export const cpu: Field<Cpu> = {
-  plan: (cpu, at, planning) => {
-    const time = planTime(cpu, at, planning)
-    const set = planCpuset(cpu, at, planning)
-    return {
-      steps: [...(time.steps ?? []), ...(set.steps ?? [])],
-      issues: [...(time.issues ?? []), ...(set.issues ?? [])],
-      warnings: time.warnings ?? [],
-    }
-  },
+  plan: (cpu, at, planning) => merge([planTime(cpu, at, planning), planCpuset(cpu, at, planning)]),
 }
 
 function planTime(cpu: Cpu, at: Pointer, planning: Planning): Contribution {
-  const warnings =
-    cpu.idle === 1n && cpu.shares ? [`${at}/shares: without effect while ${at}/idle is 1`] : []
-  return planController('cpu', at, planning, (version) => ({
-    ...(version === 1 ? wishV1(cpu, at) : wishV2(cpu, at)),
-    warnings,
-  }))
+  return planController('cpu', at, planning, (version) =>
+    version === 1 ? wishV1(cpu, at) : wishV2(cpu, at),
+  )
 }
 
 /** 0 is "not set" for all but burst and idle, as in runc. */

@@ -1,5 +1,5 @@
 import type { HugepageLimit } from '../../../config/spec.ts'
-import type { Issue, Pointer } from '../../../errors.ts'
+import type { Pointer } from '../../../errors.ts'
 import type { Contribution, Field, Planning } from '../../field.ts'
 import { planController, type Setting } from './controller.ts'
 
@@ -12,10 +12,7 @@ function planHugepages(
 ): Contribution {
   return planController('hugetlb', at, planning, (version) => {
     const file = version === 1 ? 'limit_in_bytes' : 'max'
-    return {
-      settings: limits.flatMap((limit, index) => settingsOf(limit, `${index}`, file)),
-      issues: limits.flatMap((limit, index) => checkPageSize(limit, `${at}/${index}/pageSize`)),
-    }
+    return { settings: limits.flatMap((limit, index) => settingsOf(limit, `${index}`, file)) }
   })
 }
 
@@ -30,10 +27,4 @@ function settingsOf({ pageSize, limit }: HugepageLimit, field: string, file: str
     { field, file: `hugetlb.${pageSize}.${file}`, value, hint },
     { field, file: `hugetlb.${pageSize}.rsvd.${file}`, value, missing: 'skip' },
   ]
-}
-
-/** It becomes part of a file's name. */
-function checkPageSize({ pageSize }: HugepageLimit, pointer: Pointer): Issue[] {
-  if (/^[1-9][0-9]*[KMG]B$/.test(pageSize)) return []
-  return [{ pointer, expected: 'a page size such as 2MB or 1GB', found: JSON.stringify(pageSize) }]
 }

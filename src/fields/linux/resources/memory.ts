@@ -13,7 +13,7 @@ function planMemory(memory: Memory, at: Pointer, planning: Planning): Contributi
   return planController('memory', at, planning, (version) => {
     const wish = version === 1 ? wishV1(memory, at) : wishV2(memory, at)
     const warnings = [...(wish.warnings ?? []), ...warnOfKernelMemory(memory, at)]
-    return { ...wish, issues: [...checkNumbers(memory, at), ...(wish.issues ?? [])], warnings }
+    return { ...wish, warnings }
   })
 }
 
@@ -24,10 +24,10 @@ function wishV1(memory: Memory, at: Pointer): Wish {
   const swapSetting = { field: 'swap', file: 'memory.memsw.limit_in_bytes', value: `${swap}` }
   // memsw may never be below the limit. A new cgroup has both unlimited, so the limit goes first;
   // unlimited swap goes first as well, for a cgroup that was there before and has a low one.
-  if (swap === -1n) settings.push({ ...swapSetting, hint: SWAP_HINT })
   // Without a word about swap, unlimited memory means unlimited swap.
-  else if (limit === -1n && swap === 0n) {
-    settings.push({ ...swapSetting, field: 'limit', value: '-1', missing: 'skip' })
+  if (swap === -1n || (limit === -1n && swap === 0n)) {
+    const field = swap === 0n ? 'limit' : 'swap'
+    settings.push({ ...swapSetting, field, value: '-1', missing: 'skip' })
   }
   if (limit !== 0n) settings.push(limitSetting)
   if (swap > 0n) settings.push({ ...swapSetting, hint: SWAP_HINT })
@@ -38,16 +38,12 @@ function wishV1(memory: Memory, at: Pointer): Wish {
   if (memory.disableOOMKiller === true) {
     settings.push({ field: 'disableOOMKiller', file: 'memory.oom_control', value: '1' })
   }
-  const swappiness = configuredSwappiness(memory)
+  const { swappiness } = memory
   if (swappiness !== undefined) {
     settings.push({ field: 'swappiness', file: 'memory.swappiness', value: `${swappiness}` })
   }
   const issues: Issue[] = []
   if (swap > 0n && (limit <= 0n || swap < limit)) issues.push(swapBelowLimit(memory, at))
-  if (swappiness !== undefined && swappiness > 100n) {
-    const found = `${swappiness}`
-    issues.push({ pointer: `${at}/swappiness`, expected: 'a number from 0 to 100', found })
-  }
   return { settings, issues }
 }
 
@@ -70,8 +66,8 @@ function wishV2(memory: Memory, at: Pointer): Wish {
   if (reservation !== 0n) {
     settings.push({ field: 'reservation', file: 'memory.low', value: orMax(reservation) })
   }
-  if (configuredSwappiness(memory) !== undefined) {
-    issues.push(issueOnlyV1(`${at}/swappiness`, 'swappiness'))
+  if (memory.swappiness !== undefined) {
+    issues.push(issueOnlyV1(`${at}/swappiness`, 'limits of swappiness'))
   }
   const warnings =
     memory.disableOOMKiller === true
@@ -92,23 +88,10 @@ function orMax(value: bigint): string {
   return value === -1n ? 'max' : `${value}`
 }
 
-/** Go writers say "leave it" as -1, which an unsigned field turns into 2^64-1. */
-function configuredSwappiness({ swappiness }: Memory): bigint | undefined {
-  return swappiness === undefined || BigInt.asIntN(64, swappiness) === -1n ? undefined : swappiness
-}
-
 function swapBelowLimit({ limit = 0n, swap = 0n }: Memory, at: Pointer): Issue {
   const together = 'memory and swap together: at least the memory limit, which must be set too'
   const beside = limit === 0n ? 'no limit' : `a limit of ${limit}`
   return { pointer: `${at}/swap`, expected: together, found: `${swap} with ${beside}` }
-}
-
-function checkNumbers(memory: Memory, at: Pointer): Issue[] {
-  return (['limit', 'swap', 'reservation'] as const).flatMap((field) => {
-    const value = memory[field] ?? 0n
-    const expected = 'a number of bytes, or -1 for unlimited'
-    return value < -1n ? [{ pointer: `${at}/${field}`, expected, found: `${value}` }] : []
-  })
 }
 
 /** The kernel has dropped these limits (5.16 for kmem), and runc ignores them since 1.0. */

@@ -1,6 +1,7 @@
 import type { Network } from '../../../config/spec.ts'
 import type { Issue, Pointer } from '../../../errors.ts'
 import type { Contribution, Field, Planning } from '../../field.ts'
+import { merge } from '../../walk.ts'
 import { issueOnlyV1, planController } from './controller.ts'
 
 /** v1 only; on v2 the same is done by eBPF programs and netfilter, by others. */
@@ -11,8 +12,9 @@ function planNetwork(network: Network, at: Pointer, planning: Planning): Contrib
   const classAt = `${at}/classID`
   const prioritiesAt = `${at}/priorities`
   if (planning.facts.cgroup.mode === 'unified') {
-    const issues = classID === 0 ? [] : [issueOnlyV1(classAt, 'network class')]
-    if (priorities.length > 0) issues.push(issueOnlyV1(prioritiesAt, 'network priorities'))
+    const issues = classID === 0 ? [] : [issueOnlyV1(classAt, 'classes of network traffic')]
+    if (priorities.length > 0)
+      issues.push(issueOnlyV1(prioritiesAt, 'priorities of network traffic'))
     return { issues }
   }
   const byClass = planController('net_cls', classAt, planning, () => ({
@@ -24,10 +26,7 @@ function planNetwork(network: Network, at: Pointer, planning: Planning): Contrib
     }),
     issues: priorities.flatMap(({ name }, index) => checkName(name, `${prioritiesAt}/${index}`)),
   }))
-  return {
-    steps: [...(byClass.steps ?? []), ...(byPriority.steps ?? [])],
-    issues: [...(byClass.issues ?? []), ...(byPriority.issues ?? [])],
-  }
+  return merge([byClass, byPriority])
 }
 
 /** A blank would end the name in the line that the kernel reads. */

@@ -3,6 +3,7 @@ import type { Issue, Pointer } from '../../../errors.ts'
 import type { WriteCgroupFile } from '../../../plan/steps.ts'
 import type { Contribution, Field, Planning } from '../../field.ts'
 import { cgroupPathOf } from '../cgroups-path.ts'
+import { refuse } from './controller.ts'
 
 /** Files of cgroup v2 by name. The last of the resources: what stands here wins. */
 export const unified: Field<Readonly<Record<string, string>>> = { plan: planUnified }
@@ -16,8 +17,7 @@ function planUnified(
   if (entries.length === 0) return {}
   const { mode, v2 } = planning.facts.cgroup
   if (mode !== 'unified' || v2 === undefined) {
-    const expected = `a host with cgroup v2 at /sys/fs/cgroup: this one has cgroup v1 (boot with systemd.unified_cgroup_hierarchy=1)`
-    return { issues: [{ pointer: at, expected }] }
+    return { issues: [refuse(at, NEEDS_V2)] }
   }
   const issues = entries.flatMap(([file]) => checkFile(file, at, v2.controllers))
   if (issues.length > 0) return { issues }
@@ -33,6 +33,9 @@ function planUnified(
   return { steps }
 }
 
+const NEEDS_V2 =
+  'files of cgroup v2 need a host that has it alone, this one has cgroup v1 (systemd.unified_cgroup_hierarchy=1 on the kernel command line changes that)'
+
 function linesOf(text: string): string[] {
   const lines = text.split('\n')
   const filled = lines.filter((line) => line !== '')
@@ -41,13 +44,13 @@ function linesOf(text: string): string[] {
 
 function checkFile(file: string, at: Pointer, controllers: readonly string[]): Issue[] {
   const pointer = joinPointer(at, file)
-  const found = JSON.stringify(file)
-  const [controller = '', parameter = ''] = file.split('.', 2)
-  if (/[/\0]/.test(file) || controller === '' || parameter === '') {
-    return [{ pointer, expected: 'a file name of the form CONTROLLER.PARAMETER', found }]
-  }
-  if (controller === 'cgroup' || controllers.includes(controller)) return []
+  const [controller = ''] = file.split('.', 1)
+  if (controllers.includes(controller)) return []
   const offered = controllers.join(' ') || 'none'
-  const expected = `the ${controller} controller, which cgroup v2 on this host does not offer (offered: ${offered})`
-  return [{ pointer, expected }]
+  return [
+    refuse(
+      pointer,
+      `the ${controller} controller is not offered by cgroup v2 on this host (offered: ${offered})`,
+    ),
+  ]
 }
