@@ -6,7 +6,7 @@ export const domainname: Field<string> = { plan: planDomainname }
 
 function planDomainname(name: string, origin: Pointer, planning: Planning): Contribution {
   if (name === '') return {}
-  const issues = checkHostName(name, origin, planning)
+  const issues = checkHostName(origin, planning)
   if (issues.length > 0) return { issues }
   return { steps: [{ kind: 'set-domainname', phase: 'hostname', origin, name }] }
 }

@@ -1,6 +1,7 @@
 /**
  * A field of config.json as the planner sees it. Tables of fields mirror the Spec type, so that a
- * missing field is a compile error, and each field says what becomes of it.
+ * missing field is a compile error, and each field says what becomes of it. What can be said
+ * without the host is checked in config/ before: fields check the rest.
  */
 import type { Spec } from '../config/spec.ts'
 import type { Issue, Pointer } from '../errors.ts'
@@ -30,14 +31,10 @@ export type Field<T> =
     }
   /** Not there yet: the config is refused with this reason. Values that ask for nothing pass. */
   | { readonly unsupported: string }
-  /** Without effect on this host, as the spec allows; the reason. */
+  /** Without effect on Linux, as the spec allows; the reason. config/ warns of whole sections. */
   | { readonly ignored: string }
   /** Read by another field (named), which plans both. */
   | { readonly readBy: string }
-  | {
-      readonly fields: Fields<T>
-      /** Called in place of the fields' own when the config does not have the object. */
-      readonly absent?: (at: Pointer, planning: Planning) => Contribution
-    }
+  | { readonly fields: Fields<T> }
 
 export type Fields<T> = { readonly [K in keyof Required<T>]: Field<NonNullable<T[K]>> }

@@ -6,20 +6,13 @@ export const hostname: Field<string> = { plan: planHostname }
 
 function planHostname(name: string, origin: Pointer, planning: Planning): Contribution {
   if (name === '') return {}
-  const issues = checkHostName(name, origin, planning)
+  const issues = checkHostName(origin, planning)
   if (issues.length > 0) return { issues }
   return { steps: [{ kind: 'set-hostname', phase: 'hostname', origin, name }] }
 }
 
-/** The host's own name must stay; 64 bytes is the kernel's limit (__NEW_UTS_LEN). */
-export function checkHostName(name: string, pointer: Pointer, planning: Planning): Issue[] {
-  const issues: Issue[] = []
-  if (!hasOwnNamespace('uts', planning)) {
-    issues.push({ pointer, expected: 'a uts namespace of its own in /linux/namespaces for a name' })
-  }
-  const bytes = Buffer.byteLength(name)
-  if (bytes > 64) {
-    issues.push({ pointer, expected: 'a name of at most 64 bytes', found: `${bytes} bytes` })
-  }
-  return issues
+/** A namespace may be given by a path that is the runtime's own: the host's name must stay. */
+export function checkHostName(pointer: Pointer, planning: Planning): Issue[] {
+  if (hasOwnNamespace('uts', planning)) return []
+  return [{ pointer, expected: "no name, for the uts namespace is the host's" }]
 }

@@ -12,7 +12,7 @@ export function planLifecycle({ options }: Planning): Contribution {
             {
               kind: 'join-session-keyring',
               phase: 'session',
-              origin: '--no-new-keyring',
+              origin,
               name: `_ses.${options.id}`,
             } as const,
           ]),

@@ -37,10 +37,7 @@ function planMount(
   }
   const issues = [...checkSupport(request), ...checkDestination(request)]
   if (issues.length > 0) return { issues }
-  const warnings = mount.destination.startsWith('/')
-    ? []
-    : [`${at}/destination is relative: taken as ${request.destination}`]
-  return merge([{ warnings }, planByKind(request, configured.slice(index + 1), planning)])
+  return planByKind(request, configured.slice(index + 1), planning)
 }
 
 function planByKind(

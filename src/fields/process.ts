@@ -1,5 +1,5 @@
-import type { Process, Spec } from '../config/spec.ts'
-import type { Field, Fields } from './field.ts'
+import type { Process } from '../config/spec.ts'
+import type { Fields } from './field.ts'
 import { args } from './process/args.ts'
 import { capabilities } from './process/capabilities.ts'
 import { cwd } from './process/cwd.ts'
@@ -10,7 +10,7 @@ import { rlimits } from './process/rlimits.ts'
 import { user } from './process/user.ts'
 
 /** `process`: what runs, and as whom. */
-const fields: Fields<Process> = {
+export const process: Fields<Process> = {
   terminal: { unsupported: 'terminals' },
   consoleSize: { readBy: 'terminal' },
   oomScoreAdj,
@@ -27,9 +27,4 @@ const fields: Fields<Process> = {
   execCPUAffinity: { unsupported: 'CPU affinity of exec' },
   args,
   commandLine: { ignored: 'it is for Windows' },
-}
-
-export const process: Field<NonNullable<Spec['process']>> = {
-  fields,
-  absent: (pointer) => ({ issues: [{ pointer, expected: 'an object that says what to run' }] }),
 }

@@ -1,20 +1,13 @@
-import type { Root, Spec } from '../config/spec.ts'
+import type { Root } from '../config/spec.ts'
 import type { Issue, Pointer } from '../errors.ts'
 import { resolveRootfs } from '../host/questions.ts'
-import type { Contribution, Field, Fields, Planning } from './field.ts'
+import type { Contribution, Fields, Planning } from './field.ts'
 import { planPropagation } from './linux/rootfs-propagation.ts'
 
 /** `root`: the tree that becomes `/`. */
-const fields: Fields<Root> = {
+export const root: Fields<Root> = {
   path: { plan: planPath },
   readonly: { plan: planReadonly },
-}
-
-export const root: Field<NonNullable<Spec['root']>> = {
-  fields,
-  absent: (pointer) => ({
-    issues: [{ pointer, expected: 'an object with the path of the rootfs' }],
-  }),
 }
 
 function planPath(_configured: string, at: Pointer, planning: Planning): Contribution {

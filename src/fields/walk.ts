@@ -23,7 +23,6 @@ function planField<T>(
   planning: Planning,
 ): Contribution {
   if ('fields' in field) {
-    if (value === undefined && field.absent !== undefined) return field.absent(at, planning)
     return planFields(field.fields, value, at, planning)
   }
   if ('plan' in field) {
@@ -35,11 +34,6 @@ function planField<T>(
     return value === undefined || asksNothing(value)
       ? {}
       : { issues: [notYet(at, field.unsupported)] }
-  }
-  if ('ignored' in field) {
-    return value === undefined || asksNothing(value)
-      ? {}
-      : { warnings: [`${at} has no effect: ${field.ignored}`] }
   }
   return {}
 }

@@ -1,5 +1,5 @@
 import type { Device, Mount } from '../../config/spec.ts'
-import type { Issue, Pointer } from '../../errors.ts'
+import type { Pointer } from '../../errors.ts'
 import { isBind, KCORE } from '../../host/questions.ts'
 import type { MakeDevice, MakeSymlink } from '../../plan/steps.ts'
 import { cleanPath } from '../container-path.ts'
@@ -47,8 +47,6 @@ function isDevBound({ spec }: Planning): boolean {
 
 function planDevices(configured: readonly Device[], at: Pointer, planning: Planning): Contribution {
   if (isDevBound(planning)) return {}
-  const issues = configured.flatMap((device, index) => checkDevice(device, `${at}/${index}`))
-  if (issues.length > 0) return { issues }
   const own = configured.flatMap((device, index) => planOwnDevice(device, `${at}/${index}`))
   const named = new Set(own.map(({ path }) => path))
   const defaults = DEFAULTS.filter(([path]) => !named.has(path))
@@ -66,15 +64,6 @@ function planDevices(configured: readonly Device[], at: Pointer, planning: Plann
 function hasKcore({ facts }: Planning): boolean {
   const kind = facts.paths.get(KCORE)
   return kind !== undefined && kind !== 'missing'
-}
-
-function checkDevice(device: Device, at: Pointer): Issue[] {
-  if (device.type === 'p') return []
-  const missing = (['major', 'minor'] as const).filter((field) => device[field] === undefined)
-  return missing.map((field) => ({
-    pointer: at,
-    expected: `a ${field} number: type ${device.type} is a device`,
-  }))
 }
 
 /** /dev/ptmx is always the link to the container's own devpts: the host's would open host ptys. */

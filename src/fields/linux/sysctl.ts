@@ -1,5 +1,7 @@
+import { joinPointer } from '../../config/pointer.ts'
+import { needsOf, toSysctlPath } from '../../config/sysctl.ts'
 import type { Issue, Pointer } from '../../errors.ts'
-import type { NamespaceType, SetSysctl } from '../../plan/steps.ts'
+import type { SetSysctl } from '../../plan/steps.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
 import { hasOwnNamespace } from './namespaces.ts'
 
@@ -10,47 +12,20 @@ export const sysctl: Field<Sysctls> = { plan: planSysctl }
 function planSysctl(configured: Sysctls, at: Pointer, planning: Planning): Contribution {
   const issues: Issue[] = []
   const steps: SetSysctl[] = []
-  for (const [key, value] of Object.entries(configured)) {
-    // RFC 6901: keys may hold slashes.
-    const origin = `${at}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`
-    const path = toPath(key)
-    const expected = checkSysctl(path, planning)
-    if (expected === undefined) {
-      steps.push({ kind: 'set-sysctl', phase: 'sysctl', origin, path, value })
-    } else issues.push({ pointer: origin, expected, found: JSON.stringify(key) })
+  for (const [name, value] of Object.entries(configured)) {
+    const origin = joinPointer(at, name)
+    const expected = checkNamespace(name, planning)
+    if (expected !== undefined) issues.push({ pointer: origin, expected })
+    const path = toSysctlPath(name)
+    steps.push({ kind: 'set-sysctl', phase: 'sysctl', origin, path, value })
   }
   return { steps, issues }
 }
 
-/**
- * Either separator may be used, the first one tells which; the other then is part of a name:
- * `net.ipv4.conf.eth0/100.forwarding` is about the interface `eth0.100`.
- */
-function toPath(key: string): string {
-  const first = key.search(/[./]/)
-  if (first < 0 || key[first] === '/') return key
-  return key.replaceAll(/[./]/g, (separator) => (separator === '.' ? '/' : '.'))
-}
-
-const OF_IPC =
-  /^(kernel\/(msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced)|fs\/mqueue\/.+)$/
-
-/** A sysctl that is not in a namespace of the container would change the host. */
-function checkSysctl(path: string, planning: Planning): string | undefined {
-  const parts = path.split('/')
-  if (parts.some((part) => part === '' || part === '.' || part === '..')) {
-    return 'the name of a sysctl, e.g. net.ipv4.ip_forward'
-  }
-  if (path === 'kernel/hostname') return 'the field /hostname for this name'
-  const namespace = namespaceOf(path)
-  if (namespace === undefined) return 'a sysctl that belongs to a namespace, not to the whole host'
-  if (hasOwnNamespace(namespace, planning)) return undefined
-  return `a ${namespace} namespace of its own in /linux/namespaces for this sysctl`
-}
-
-function namespaceOf(path: string): NamespaceType | undefined {
-  if (path.startsWith('net/')) return 'network'
-  if (OF_IPC.test(path)) return 'ipc'
-  if (path === 'kernel/domainname') return 'uts'
-  return path.startsWith('user/') ? 'user' : undefined
+/** A namespace may be given by a path that is the runtime's own: the host would be changed. */
+function checkNamespace(name: string, planning: Planning): string | undefined {
+  const needs = needsOf(name)
+  if ('refused' in needs) return needs.refused
+  if (hasOwnNamespace(needs.namespace, planning)) return undefined
+  return `a ${needs.namespace} namespace that is not the host's`
 }

@@ -2,22 +2,13 @@ import type { Pointer } from '../../errors.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
 import { containerEnvironment, variableOf } from './env.ts'
 
-export const args: Field<readonly string[]> = {
-  plan: planArgs,
-  absent: (at, planning) => planArgs([], at, planning),
-}
+export const args: Field<readonly string[]> = { plan: planArgs }
 
 /** Where execvp(3) looks when PATH is not set. */
 const DEFAULT_PATH = '/bin:/usr/bin'
 
 function planArgs(configured: readonly string[], at: Pointer, planning: Planning): Contribution {
-  const name = configured[0]
-  if (name === undefined || name === '') {
-    const pointer = name === undefined ? at : `${at}/0`
-    // Engines turn these words into exit status 127.
-    const message = `${pointer}: exec: "": executable file not found in $PATH`
-    return { issues: [{ pointer, expected: 'the name of a program', message }] }
-  }
+  const [name = ''] = configured
   const origin = `${at}/0`
   return {
     steps: [

@@ -1,9 +1,9 @@
+import { CAPABILITIES } from '../../config/capabilities.ts'
 import type { Capabilities } from '../../config/spec.ts'
 import type { Pointer } from '../../errors.ts'
 import type { Phase } from '../../plan/phases.ts'
 import type { SetCapabilities } from '../../plan/steps.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
-import { CAPABILITY_NAMES, capabilityBit } from './capability-numbers.ts'
 
 /** A process without the field has no capabilities at all, as runc has it. */
 export const capabilities: Field<Capabilities> = {
@@ -17,8 +17,7 @@ export function needsFinalCapset(planning: Planning): boolean {
   return isHeldUntilFilter(planning) && (sets.effective & SYS_ADMIN) === 0n
 }
 
-const KNOWN: readonly string[] = CAPABILITY_NAMES
-const SYS_ADMIN = capabilityBit('CAP_SYS_ADMIN')
+const SYS_ADMIN = 1n << BigInt(CAPABILITIES.indexOf('CAP_SYS_ADMIN'))
 
 /** Without no_new_privs the kernel loads a filter only for who has CAP_SYS_ADMIN. */
 function isHeldUntilFilter({ spec }: Planning): boolean {
@@ -81,9 +80,10 @@ function grant(configured: Capabilities, at: Pointer, { facts }: Planning): Gran
 function parseSet(names: readonly string[], at: Pointer, last: number, warnings: string[]): bigint {
   let set = 0n
   for (const [index, name] of names.entries()) {
-    const number = KNOWN.indexOf(name)
-    if (number < 0) warnings.push(`${at}/${index}: ${name} is left out: no such capability`)
-    else if (number > last) warnings.push(`${at}/${index}: ${name} is left out: new to this kernel`)
+    const number = CAPABILITIES.indexOf(name)
+    // config/ has warned of a name that nobody knows.
+    if (number < 0) continue
+    if (number > last) warnings.push(`${at}/${index}: ${name} is left out: new to this kernel`)
     else set |= 1n << BigInt(number)
   }
   return set
@@ -91,7 +91,7 @@ function parseSet(names: readonly string[], at: Pointer, last: number, warnings:
 
 function warnOfRest(rest: bigint, at: Pointer, reason: string, warnings: string[]): void {
   if (rest === 0n) return
-  const names = numbersIn(rest).map((number) => CAPABILITY_NAMES[number] ?? `${number}`)
+  const names = numbersIn(rest).map((number) => CAPABILITIES[number] ?? `${number}`)
   warnings.push(`${at}: ${names.join(', ')} left out: ${reason}`)
 }
 

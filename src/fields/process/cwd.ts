@@ -5,10 +5,6 @@ import type { Contribution, Field } from '../field.ts'
 export const cwd: Field<string> = { plan: planCwd }
 
 function planCwd(configured: string, origin: Pointer): Contribution {
-  if (!configured.startsWith('/')) {
-    const found = JSON.stringify(configured)
-    return { issues: [{ pointer: origin, expected: 'an absolute path', found }] }
-  }
   const path = cleanPath(configured)
   const make = { kind: 'make-directory', phase: 'working-directory', origin, path } as const
   return {

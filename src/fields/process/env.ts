@@ -1,9 +1,9 @@
-import type { Issue, Pointer } from '../../errors.ts'
+import type { Pointer } from '../../errors.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
 
 export const env: Field<readonly string[]> = {
-  plan: planEnv,
-  absent: (at, planning) => planEnv([], at, planning),
+  plan: (_configured, at, planning) => planEnv(at, planning),
+  absent: planEnv,
 }
 
 /** What the process gets, without HOME where that has to be looked up. */
@@ -32,16 +32,8 @@ function set(variables: Map<string, string>, entry: string): void {
   variables.set(name, entry)
 }
 
-function planEnv(configured: readonly string[], at: Pointer, planning: Planning): Contribution {
-  const issues = configured.flatMap((entry, index) => checkEntry(entry, `${at}/${index}`))
-  if (issues.length > 0) return { issues }
+function planEnv(origin: Pointer, planning: Planning): Contribution {
   if (variableOf('HOME', planning) !== undefined) return {}
   const uid = planning.spec.process?.user?.uid ?? 0
-  return { steps: [{ kind: 'read-home', phase: 'home', origin: at, uid }] }
-}
-
-function checkEntry(entry: string, pointer: Pointer): Issue[] {
-  const expected = 'NAME=value'
-  if (/^[^=]+=/.test(entry)) return []
-  return [{ pointer, expected, found: JSON.stringify(entry) }]
+  return { steps: [{ kind: 'read-home', phase: 'home', origin, uid }] }
 }

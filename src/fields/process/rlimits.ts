@@ -1,5 +1,5 @@
 import type { Rlimit } from '../../config/spec.ts'
-import type { Issue, Pointer } from '../../errors.ts'
+import type { Pointer } from '../../errors.ts'
 import type { Phase } from '../../plan/phases.ts'
 import type { SetLimit } from '../../plan/steps.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
@@ -10,18 +10,11 @@ export const rlimits: Field<readonly Rlimit[]> = {
 }
 
 function planRlimits(configured: readonly Rlimit[], at: Pointer, planning: Planning): Contribution {
-  const issues = configured.flatMap((limit, index) => checkLimit(limit, `${at}/${index}`))
-  if (issues.length > 0) return { issues }
   const steps = configured.flatMap((limit, index) => [
     ...raiseHardLimit(limit, `${at}/${index}`, planning),
     setLimit(limit, 'limits', `${at}/${index}`),
   ])
   return { steps: [...steps, ...restoreOpenFiles(configured, at, planning)] }
-}
-
-function checkLimit({ soft, hard }: Rlimit, pointer: Pointer): Issue[] {
-  if (soft <= hard) return []
-  return [{ pointer, expected: 'a soft limit not above the hard one', found: `${soft} > ${hard}` }]
 }
 
 /**
