@@ -1,0 +1,21 @@
+/** Once for all container tests: the probe is compiled. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestProject } from 'vitest/node'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    probe: string
+  }
+}
+
+export default function setup(project: TestProject): () => void {
+  const directory = mkdtempSync(join(tmpdir(), 'tsrunc-test-probe-'))
+  const probe = join(directory, 'probe')
+  const flags = ['-static', '-O2', '-Wall', '-Wextra', '-Werror', '-o', probe]
+  execFileSync('cc', [...flags, join(import.meta.dirname, 'probe.c')], { stdio: 'inherit' })
+  project.provide('probe', probe)
+  return () => rmSync(directory, { recursive: true })
+}
