@@ -1,0 +1,110 @@
+/** A step in words: what `plan` prints, and what an error says that the step was doing. */
+import type { AttributeChange, BindMount, MountFilesystem, Step, StepKind } from './steps.ts'
+
+type Describe<K extends StepKind> = (step: Extract<Step, { readonly kind: K }>) => string
+
+const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
+  'make-cgroup': ({ hierarchy, path, inherit, enable }) =>
+    `make cgroup ${hierarchy}${path}${list(', inheriting', inherit)}${list(', enabling', enable)}`,
+  'write-cgroup-file': ({ hierarchy, path, file, value }) =>
+    `write ${quote(value)} to ${hierarchy}${path}/${file}`,
+  'attach-device-filter': ({ hierarchy, path, listing }) =>
+    `attach device filter of ${listing.length} instructions to ${hierarchy}${path}`,
+  'join-cgroup': ({ hierarchy, path }) => `join cgroup ${hierarchy}${path}`,
+  'set-oom-score': ({ value }) => `set oom_score_adj ${value}`,
+  'record-created': () => 'record that it is created',
+  'run-hook': ({ hook, path, args, timeout }) =>
+    `run ${hook} hook ${path}${list('', args.slice(1))}${timeout === undefined ? '' : `, for ${timeout} s at most`}`,
+  'join-namespace': ({ namespace, path }) => `join ${namespace} namespace ${path}`,
+  'clone-init': ({ namespaces, intoCgroup }) =>
+    `clone init${list(' in new namespaces', namespaces)}${intoCgroup === undefined ? '' : `, into cgroup ${intoCgroup}`}`,
+  'unshare-cgroup-namespace': () => 'unshare cgroup namespace',
+  'new-session': () => 'start a session',
+  'join-session-keyring': ({ name }) => `join session keyring ${name}`,
+  'raise-loopback': () => 'bring lo up',
+  'set-hostname': ({ name }) => `set hostname ${name}`,
+  'set-domainname': ({ name }) => `set domainname ${name}`,
+  'set-sysctl': ({ path, value }) => `write ${quote(value)} to /proc/sys/${path}`,
+  'set-propagation': ({ change }) => `make / ${change.recursive ? 'r' : ''}${change.propagation}`,
+  'bind-rootfs': ({ path, privateParent }) =>
+    `bind ${path} onto itself${privateParent ? ', its parent made private' : ''}`,
+  'mount-filesystem': (step) =>
+    `mount ${step.type}${step.source === step.type ? '' : ` ${step.source}`} on ${step.destination}${describeMount(step)}`,
+  'bind-mount': (step) =>
+    `${step.recursive ? 'rbind' : 'bind'} ${step.source} on ${step.destination}${describeMount(step)}`,
+  'finish-readonly': ({ destination }) => `make ${destination} read-only`,
+  'make-device': ({ path, type, major, minor, mode, uid, gid }) =>
+    `make ${path} ${type}${type === 'p' ? '' : ` ${major}:${minor}`} ${octal(mode)} ${uid}:${gid}`,
+  'make-symlink': ({ path, target }) => `link ${path} to ${target}`,
+  'make-directory': ({ path }) => `make directory ${path}`,
+  'mask-path': ({ path }) => `mask ${path}`,
+  'make-path-readonly': ({ path }) => `make ${path} read-only`,
+  'enter-root': ({ method, propagation }) =>
+    `${method === 'pivot' ? 'pivot into' : 'move to'} the root${propagation === undefined ? '' : `, made ${propagation.recursive ? 'r' : ''}${propagation.propagation}`}`,
+  'own-stdio': ({ uid, gid }) => `give stdio to ${uid}:${gid}`,
+  'change-directory': ({ path }) => `change to ${path}`,
+  'set-umask': ({ mask }) => `set umask ${octal(mask)}`,
+  'set-limit': ({ type, soft, hard }) => `set ${type} ${limit(soft)}:${limit(hard)}`,
+  'no-new-privileges': () => 'set no_new_privs',
+  'limit-bounding-set': ({ drop }) => `drop ${drop.length} capabilities from the bounding set`,
+  'set-user': ({ uid, gid, additionalGids }) =>
+    `become ${uid}:${gid}${list(' with groups', additionalGids)}`,
+  'set-capabilities': ({ effective, permitted, inheritable, ambient }) =>
+    `set capabilities ${hex(effective)} effective, ${hex(permitted)} permitted, ${hex(inheritable)} inheritable${list(', ambient', ambient ?? [])}`,
+  'verify-directory': () => 'verify that the cwd is inside the root',
+  'find-executable': ({ candidates }) => `find executable${list('', candidates)}`,
+  'wait-for-start': () => 'wait for start',
+  'arrange-descriptors': ({ preserved }) =>
+    `close all descriptors but stdio${preserved === 0 ? '' : ` and ${preserved} more`}`,
+  'load-seccomp': ({ filter, flags }) =>
+    `load seccomp filter of ${Math.floor(Buffer.byteLength(filter, 'base64') / 8)} instructions${list(' with', flags)}`,
+  execute: ({ args }) => `execute${list('', args)}`,
+  'read-home': ({ uid }) => `look up HOME of ${uid}`,
+  'inspect-executable': ({ name }) => `inspect the head of ${name}`,
+}
+
+export function describeStep(step: Step): string {
+  // The table's entry for a kind takes the step of that kind: TypeScript cannot follow that.
+  const describe = DESCRIBE[step.kind] as (step: Step) => string
+  return describe(step)
+}
+
+function describeMount(step: MountFilesystem | BindMount): string {
+  const parameters = step.kind === 'mount-filesystem' ? step.parameters : []
+  const words = [
+    ...describeAttributes(step.attributes, ''),
+    ...describeAttributes(step.recursiveAttributes, 'r'),
+    ...step.propagation.map((change) => `${change.recursive ? 'r' : ''}${change.propagation}`),
+    ...parameters.map(({ key, value }) => (value === undefined ? key : `${key}=${value}`)),
+    ...(step.kind === 'mount-filesystem' && step.copyUp ? ['tmpcopyup'] : []),
+  ]
+  return words.length === 0 ? '' : ` (${words.join(',')})`
+}
+
+function describeAttributes({ set, clear }: AttributeChange, prefix: string): string[] {
+  return [...set.map((name) => prefix + name), ...clear.map((name) => `${prefix}!${name}`)]
+}
+
+function list(title: string, words: readonly (string | number)[]): string {
+  if (words.length === 0) return ''
+  return `${title} ${words.map((word) => (typeof word === 'string' ? quote(word) : word)).join(' ')}`
+}
+
+/** Only where a reader could not tell where the word ends. */
+function quote(word: string): string {
+  return /^[^\s"'\\\p{C}]+$/u.test(word) ? word : JSON.stringify(word)
+}
+
+function octal(mode: number): string {
+  return mode.toString(8).padStart(4, '0')
+}
+
+function hex(set: bigint): string {
+  return `0x${set.toString(16)}`
+}
+
+const INFINITY = 2n ** 64n - 1n
+
+function limit(value: bigint): string {
+  return value === INFINITY ? 'unlimited' : `${value}`
+}
