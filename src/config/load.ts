@@ -18,6 +18,8 @@ import { walkShape } from './walk-shape.ts'
 import { collectWarnings } from './warnings.ts'
 
 const CONFIG_NAME = 'config.json'
+/** Nobody reads more, and each is looked up in the text. */
+const MAX_ISSUES = 100
 const MAX_BYTES = 16 * 1024 * 1024
 
 export interface Loaded {
@@ -86,13 +88,16 @@ function validate<K extends keyof Kinds>(kind: K, document: JsonDocument): Valid
 /** Adds line and column; issues come in the order of the file. */
 function place(document: JsonDocument, issues: readonly Issue[]): Issue[] {
   const first = new Map<Pointer, Issue>()
-  for (const issue of issues) {
+  for (const issue of issues.slice(0, MAX_ISSUES)) {
     const { pointer } = issue
     if (!first.has(pointer)) first.set(pointer, { ...issue, ...locate(document, pointer) })
   }
-  return [...first.values()].sort(
+  const placed = [...first.values()].sort(
     (a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0),
   )
+  const more = issues.length - MAX_ISSUES
+  if (more <= 0) return placed
+  return [...placed, { pointer: '', expected: 'nothing else wrong', found: `${more} more issues` }]
 }
 
 function resolveBundle(directory: string): string {

@@ -50,6 +50,12 @@ describe('loading a config', () => {
     ])
   })
 
+  it('counts the issues beyond a hundred', () => {
+    const lines = explain({ ...MINIMAL, process: { cwd: '/', args: Array(150).fill(1) } })
+    expect(lines).toHaveLength(101)
+    expect(lines.at(-1)).toBe('f: expected nothing else wrong, found 50 more issues')
+  })
+
   it('sees a misspelt name in what is missing', () => {
     expect(explain({ ...MINIMAL, process: { cdw: '/', args: ['sh'] } })).toEqual([
       'f:6:13: /process/cwd: expected a value (it is required), found "cdw" (did you mean "cwd"?)',
