@@ -28,8 +28,8 @@ const VIRTUAL: ReadonlySet<string> = new Set([
 export function planFilesystem({ mount, at, destination, wishes }: MountRequest): Contribution {
   const type = mount.type ?? ''
   if (type === '' || type === 'none') {
-    const pointer = `${at}/type`
-    return { issues: [{ pointer, expected: 'a filesystem type, or the option bind', found: type }] }
+    const expected = 'a filesystem type, or the option bind'
+    return { issues: [{ pointer: `${at}/type`, expected, found: type === '' ? 'nothing' : type }] }
   }
   const copyUp = wishes.copyUp && type === 'tmpfs'
   const warnings =

@@ -1,0 +1,184 @@
+import { describe, expect, test } from 'vitest'
+import type { Mount } from '../../src/config/spec.ts'
+import type { Contribution, Planning } from '../../src/fields/field.ts'
+import { mounts } from '../../src/fields/mounts.ts'
+import { issuesOf, planning } from './facts.ts'
+
+function plan(list: readonly Mount[], from: Planning = planning()): Contribution {
+  if (!('plan' in mounts)) throw new Error('mounts is planned')
+  return mounts.plan(list, '/mounts', { ...from, spec: { ...from.spec, mounts: list } })
+}
+
+const NONE = { set: [], clear: [] }
+const TMPFS = {
+  kind: 'mount-filesystem',
+  phase: 'mounts',
+  origin: '/mounts/0',
+  destination: '/tmp',
+  type: 'tmpfs',
+  source: 'tmpfs',
+  parameters: [],
+  attributes: NONE,
+  recursiveAttributes: NONE,
+  propagation: [],
+  copyUp: false,
+}
+const BIND = {
+  kind: 'bind-mount',
+  phase: 'mounts',
+  origin: '/mounts/0',
+  source: '/srv',
+  sourceKind: 'directory',
+  destination: '/data',
+  recursive: false,
+  attributes: NONE,
+  recursiveAttributes: NONE,
+  propagation: [],
+}
+
+describe('mounts of filesystems', () => {
+  test('parameters, flags and attributes each go their way', () => {
+    const options = ['nosuid', 'sync', 'mode=1777', 'size=64k', 'rprivate', 'tmpcopyup']
+    const { steps } = plan([{ destination: '/tmp/', type: 'tmpfs', source: 'shm', options }])
+    expect(steps).toEqual([
+      {
+        ...TMPFS,
+        source: 'shm',
+        parameters: [
+          { key: 'sync' },
+          { key: 'mode', value: '1777' },
+          { key: 'size', value: '64k' },
+        ],
+        attributes: { set: ['nosuid'], clear: [] },
+        propagation: [{ propagation: 'private', recursive: true }],
+        copyUp: true,
+      },
+    ])
+  })
+
+  test('without a source the type stands for it; a relative destination is below the root', () => {
+    expect(plan([{ destination: 'tmp', type: 'tmpfs' }]).steps).toEqual([TMPFS])
+  })
+
+  test('ro is of the superblock too where there is a device', () => {
+    const options = ['ro', 'nodelalloc']
+    const [step] =
+      plan([{ destination: '/x', type: 'ext4', source: '/dev/sdb', options }]).steps ?? []
+    expect(step).toMatchObject({
+      parameters: [{ key: 'ro' }, { key: 'nodelalloc' }],
+      attributes: { set: ['rdonly'] },
+    })
+  })
+
+  test('a read-only mount that something lies in becomes read-only at the end', () => {
+    const options = ['ro', 'nosuid']
+    const list = [
+      { destination: '/sys', type: 'sysfs', options },
+      { destination: '/sys/fs/cgroup', type: 'tmpfs', options },
+      { destination: '/system', type: 'tmpfs' },
+    ]
+    const { steps = [] } = plan(list)
+    const sets = steps.map((step) => ('attributes' in step ? step.attributes.set : step))
+    expect(sets).toEqual([
+      ['nosuid'],
+      { kind: 'finish-readonly', phase: 'readonly', origin: '/mounts/0', destination: '/sys' },
+      ['rdonly', 'nosuid'],
+      [],
+    ])
+  })
+
+  test('our devices lie in /dev, unless /dev is bound', () => {
+    const kinds = (list: Mount[]) => plan(list).steps?.map(({ kind }) => kind)
+    const options = ['ro']
+    expect(kinds([{ destination: '/dev', type: 'tmpfs', options }])).toEqual([
+      'mount-filesystem',
+      'finish-readonly',
+    ])
+    const bound = { destination: '/dev/', source: '/srv', options: ['bind', 'ro'] }
+    expect(kinds([bound])).toEqual(['bind-mount'])
+  })
+
+  test('a read-only tmpfs is writable until it is filled', () => {
+    const options = ['ro', 'tmpcopyup']
+    const { steps } = plan([{ destination: '/tmp', type: 'tmpfs', options }])
+    expect(steps).toEqual([
+      { ...TMPFS, copyUp: true },
+      { kind: 'finish-readonly', phase: 'readonly', origin: '/mounts/0', destination: '/tmp' },
+    ])
+  })
+
+  test('tmpcopyup elsewhere is warned of, a missing type is refused', () => {
+    const copy = plan([{ destination: '/x', type: 'ramfs', options: ['tmpcopyup'] }])
+    expect(copy.warnings).toHaveLength(1)
+    expect(issuesOf(plan([{ destination: '/x', source: '/srv' }]))).toEqual([
+      '/mounts/0/type: a filesystem type, or the option bind, found nothing',
+    ])
+  })
+})
+
+describe('bind mounts', () => {
+  test('a relative source is relative to the bundle', () => {
+    const from = planning({ facts: { paths: new Map([['/bundle/data', 'file']]) } })
+    const { steps } = plan([{ destination: '/data', source: 'data', options: ['rbind'] }], from)
+    expect(steps).toEqual([
+      { ...BIND, source: '/bundle/data', sourceKind: 'file', recursive: true },
+    ])
+  })
+
+  test('the type alone makes a bind mount as well', () => {
+    expect(plan([{ destination: '/data', type: 'bind', source: '/srv' }]).steps).toEqual([BIND])
+  })
+
+  test('attributes and propagation are the mount’s own', () => {
+    const options = ['bind', 'ro', 'rro', 'exec', 'sync', 'rshared']
+    const { steps } = plan([{ destination: '/data', type: 'none', source: '/srv', options }])
+    expect(steps).toEqual([
+      {
+        ...BIND,
+        attributes: { set: ['rdonly'], clear: ['noexec'] },
+        recursiveAttributes: { set: ['rdonly'], clear: [] },
+        propagation: [{ propagation: 'shared', recursive: true }],
+      },
+    ])
+  })
+
+  test('a missing source, no source and filesystem parameters are refused', () => {
+    const bind = { destination: '/data', source: '/srv', options: ['bind', 'size=1'] }
+    expect(issuesOf(plan([bind]))).toEqual([
+      '/mounts/0/options/1: an option of bind mounts: a bind mount has no filesystem parameters, found size=1',
+    ])
+    expect(issuesOf(plan([{ ...bind, source: '/gone', options: ['bind'] }]))).toEqual([
+      '/mounts/0/source: an existing path of the host, found nothing at /gone',
+    ])
+    expect(issuesOf(plan([{ destination: '/data', type: 'bind' }]))).toEqual([
+      '/mounts/0: a source: it is what a bind mount shows',
+    ])
+  })
+})
+
+describe('what is refused of mounts', () => {
+  test('the root itself, and most of what lies in /proc', () => {
+    const at = (destination: string) =>
+      issuesOf(plan([{ destination, source: '/srv', options: ['bind'] }]))
+    expect(at('/a/..')).toEqual(['/mounts/0/destination: a path below /, found "/a/.."'])
+    expect(at('/proc/sys')).toHaveLength(1)
+    expect(at('/proc//cpuinfo/')).toEqual([])
+    expect(at('/process')).toEqual([])
+  })
+
+  test('anything but procfs at /proc', () => {
+    const proc = { destination: '/proc' }
+    expect(issuesOf(plan([{ ...proc, type: 'tmpfs' }]))).toHaveLength(1)
+    expect(issuesOf(plan([{ ...proc, source: '/srv', options: ['bind'] }]))).toHaveLength(1)
+    expect(issuesOf(plan([{ ...proc, type: 'proc' }]))).toEqual([])
+  })
+
+  test('idmapped mounts and remounts are not supported yet', () => {
+    const map = [{ containerID: 0, hostID: 1, size: 1 }]
+    const idmapped = { destination: '/a', type: 'tmpfs', uidMappings: map, gidMappings: [] }
+    expect(issuesOf(plan([{ ...idmapped, options: ['remount'] }]))).toEqual([
+      'not supported yet: /mounts/0/options/0 (the mount option remount)',
+      'not supported yet: /mounts/0/uidMappings (idmapped mounts)',
+    ])
+  })
+})
