@@ -1,0 +1,88 @@
+/**
+ * The one door to native code. koffi costs milliseconds to load, so it is loaded at the first
+ * call; a command that makes none (`state`, `list`) does not pay for it.
+ *
+ * Buffers are passed by address. Their memory does not move, and the caller holds them in a
+ * variable until the call returns.
+ */
+import { createRequire } from 'node:module'
+import type Koffi from 'koffi'
+import type { LibraryHandle } from 'koffi'
+import { SyscallError } from '../errors.ts'
+import { errnoName } from './errno.ts'
+import { type Architecture, SYSCALL, type SyscallName } from './syscall-numbers.ts'
+
+type Native = (...args: unknown[]) => number | bigint
+
+const libraries = new Map<string, LibraryHandle>()
+const functions = new Map<string, Native>()
+let koffi: typeof Koffi | undefined
+
+function loadKoffi(): typeof Koffi {
+  koffi ??= createRequire(import.meta.url)('koffi') as typeof Koffi
+  return koffi
+}
+
+/** A function of a library by its C prototype; throws what dlopen(3) says if there is none. */
+export function bindFunction(library: string, prototype: string): Native {
+  const key = `${library} ${prototype}`
+  const known = functions.get(key)
+  if (known !== undefined) return known
+  let handle = libraries.get(library)
+  if (handle === undefined) {
+    handle = loadKoffi().load(library)
+    libraries.set(library, handle)
+  }
+  const bound = handle.func(prototype) as Native
+  functions.set(key, bound)
+  return bound
+}
+
+/** A function of glibc. */
+export function bindLibc(prototype: string): Native {
+  return bindFunction('libc.so.6', prototype)
+}
+
+/** The address of a buffer's memory. */
+export function addressOf(buffer: Uint8Array): bigint {
+  return loadKoffi().address(buffer)
+}
+
+/** The machine that this process runs on, as system call tables name it. */
+export function hostArchitecture(): Architecture {
+  if (process.arch === 'x64' || process.arch === 'arm64') return process.arch
+  throw new Error(`tsrunc does not run on ${process.arch}: only x64 and arm64`)
+}
+
+/** An argument of a system call: a number, or memory to pass by address. */
+export type Argument = number | bigint | Uint8Array
+
+/**
+ * syscall(2): the result, or a SyscallError that shows `call`. `tolerate` lists errno names that
+ * come back as a negative number instead.
+ */
+export function callKernel(
+  name: SyscallName,
+  args: readonly Argument[],
+  call: string,
+  tolerate: readonly string[] = [],
+): number {
+  const syscall = bindLibc(
+    'long syscall(long, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)',
+  )
+  const words = [0, 1, 2, 3, 4, 5].map((index) => {
+    const arg = args[index] ?? 0
+    return arg instanceof Uint8Array ? addressOf(arg) : BigInt.asIntN(64, BigInt(arg))
+  })
+  const result = Number(syscall(SYSCALL[hostArchitecture()][name], ...words))
+  if (result !== -1) return result
+  const errno = loadKoffi().errno()
+  const code = errnoName(errno)
+  if (tolerate.includes(code)) return -errno
+  throw new SyscallError(name, call, code)
+}
+
+/** The errno of the last call made through a bound function. */
+export function lastErrno(): string {
+  return errnoName(loadKoffi().errno())
+}

@@ -1,0 +1,81 @@
+/** Processes by pidfd and by /proc: a pid alone is never trusted. */
+import { readFileSync } from 'node:fs'
+import { SyscallError } from '../errors.ts'
+import { bindLibc, callKernel, lastErrno } from './ffi.ts'
+
+const POLLIN = 1
+const MILLISECOND = 1_000_000n
+
+export interface ProcessFacts {
+  /** Clock ticks after boot, field 22 of /proc/PID/stat: tells two users of one pid apart. */
+  readonly startTime: string
+  /** `R`, `S`, `Z` …, field 3. */
+  readonly state: string
+}
+
+/** What /proc/PID/stat says; undefined when there is no such process. proc_pid_stat(5). */
+export function readProcess(pid: number): ProcessFacts | undefined {
+  let stat: string
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+  } catch {
+    return undefined
+  }
+  // The name in parentheses may hold spaces and parentheses: fields count from the last one.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return { state: fields[0] ?? '', startTime: fields[19] ?? '' }
+}
+
+/** Differs after each boot: a start time means nothing without it. */
+export function readBootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
+}
+
+/** `pidfd_open(pid, 0)`, pidfd_open(2); undefined when there is no such process. */
+export function openPidfd(pid: number): number | undefined {
+  const fd = callKernel('pidfd_open', [pid, 0], `pidfd_open(${pid})`, ['ESRCH'])
+  return fd < 0 ? undefined : fd
+}
+
+/** `pidfd_send_signal(fd, signal, NULL, 0)`: false when the process is gone. */
+export function sendPidfdSignal(pidfd: number, signal: number): boolean {
+  const call = `pidfd_send_signal(${pidfd}, ${signal})`
+  return callKernel('pidfd_send_signal', [pidfd, signal, 0, 0], call, ['ESRCH']) === 0
+}
+
+/** Waits until the process ended, at most so long; whether it did. */
+export function waitPidfd(pidfd: number, timeoutMs: number): boolean {
+  const pollfd = Buffer.alloc(8)
+  pollfd.writeInt32LE(pidfd, 0)
+  pollfd.writeInt16LE(POLLIN, 4)
+  const deadline = process.hrtime.bigint() + BigInt(timeoutMs) * MILLISECOND
+  for (;;) {
+    const left = deadline - process.hrtime.bigint()
+    if (left < 0n) return false
+    const timeout = Buffer.alloc(16)
+    timeout.writeBigInt64LE(left / 1_000_000_000n, 0)
+    timeout.writeBigInt64LE(left % 1_000_000_000n, 8)
+    const ready = callKernel('ppoll', [pollfd, 1, timeout, 0, 0], `ppoll(${pidfd})`, ['EINTR'])
+    if (ready > 0) return true
+  }
+}
+
+export interface ChildEnd {
+  /** Exit status, when it exited. */
+  readonly code?: number
+  /** Number of the signal that killed it. */
+  readonly signal?: number
+}
+
+/** `waitpid(pid, &status, 0)`, waitpid(2): reaps one child of this process. */
+export function waitForChild(pid: number): ChildEnd {
+  const waitpid = bindLibc('int waitpid(int, void *, int)')
+  const status = Buffer.alloc(4)
+  while (Number(waitpid(pid, status, 0)) < 0) {
+    const code = lastErrno()
+    if (code !== 'EINTR') throw new SyscallError('waitpid', `waitpid(${pid})`, code)
+  }
+  const word = status.readInt32LE(0)
+  const signal = word & 0x7f
+  return signal === 0 ? { code: (word >> 8) & 0xff } : { signal }
+}

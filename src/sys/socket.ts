@@ -1,0 +1,154 @@
+/** Unix sockets that carry packets and fds: unix(7), SOCK_SEQPACKET. */
+import { SyscallError } from '../errors.ts'
+import { closeFd } from './fd.ts'
+import { addressOf, callKernel } from './ffi.ts'
+
+const AF_UNIX = 1
+const SOCK_STREAM = 1
+const SOCK_SEQPACKET = 5
+const SOCK_CLOEXEC = 0o2000000
+const SOL_SOCKET = 1
+const SCM_RIGHTS = 1
+const MSG_TRUNC = 0x20
+const MSG_CTRUNC = 0x8
+const MSG_NOSIGNAL = 0x4000
+const MSG_CMSG_CLOEXEC = 0x4000_0000
+const MSGHDR_SIZE = 56
+const CMSG_HEADER = 16
+const PATH_LIMIT = 107
+/** SCM_MAX_FD of the kernel. */
+const FD_LIMIT = 253
+const BACKLOG = 16
+
+export interface Packet {
+  readonly bytes: Buffer
+  /** Close-on-exec; owned by the receiver. */
+  readonly fds: readonly number[]
+}
+
+/** `socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, …)`, socketpair(2). */
+export function createSocketPair(): readonly [number, number] {
+  const pair = new Int32Array(2)
+  callKernel(
+    'socketpair',
+    [AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, new Uint8Array(pair.buffer)],
+    'socketpair(AF_UNIX, SOCK_SEQPACKET)',
+  )
+  return [pair[0] ?? -1, pair[1] ?? -1]
+}
+
+/** A listening SOCK_SEQPACKET socket at a path of at most 107 bytes. */
+export function listenUnix(path: string): number {
+  return withSocket(SOCK_SEQPACKET, (fd) => {
+    const name = encodeAddress(path)
+    callKernel('bind', [fd, name, name.length], `bind(${JSON.stringify(path)})`)
+    callKernel('listen', [fd, BACKLOG], `listen(${JSON.stringify(path)})`)
+  })
+}
+
+/** connect(2) to a listening socket; `kind` is what the listener made. */
+export function connectUnix(path: string, kind: 'seqpacket' | 'stream' = 'seqpacket'): number {
+  return withSocket(kind === 'stream' ? SOCK_STREAM : SOCK_SEQPACKET, (fd) => {
+    const name = encodeAddress(path)
+    callKernel('connect', [fd, name, name.length], `connect(${JSON.stringify(path)})`)
+  })
+}
+
+/** sendmsg(2) of one packet with fds; never SIGPIPE. */
+export function sendMessage(socket: number, bytes: Uint8Array, fds: readonly number[]): void {
+  if (fds.length > FD_LIMIT) throw new Error(`${fds.length} fds in one message`)
+  const control = Buffer.alloc(fds.length === 0 ? 0 : align(CMSG_HEADER + fds.length * 4))
+  if (fds.length > 0) {
+    control.writeBigUInt64LE(BigInt(CMSG_HEADER + fds.length * 4), 0)
+    control.writeInt32LE(SOL_SOCKET, 8)
+    control.writeInt32LE(SCM_RIGHTS, 12)
+    fds.forEach((fd, index) => {
+      control.writeInt32LE(fd, CMSG_HEADER + index * 4)
+    })
+  }
+  const message = encodeMessage(bytes, control)
+  callKernel('sendmsg', [socket, message.header, MSG_NOSIGNAL], `sendmsg(${socket})`)
+}
+
+/**
+ * recvmsg(2) of one packet of at most `limit` bytes; undefined at the end of file or when the
+ * other side is gone. Waits. A packet or fds that do not fit are an error, and the fds closed.
+ */
+export function receiveMessage(socket: number, limit: number): Packet | undefined {
+  const bytes = Buffer.alloc(limit)
+  const control = Buffer.alloc(align(CMSG_HEADER + FD_LIMIT * 4))
+  const message = encodeMessage(bytes, control)
+  let length: number
+  do {
+    const args = [socket, message.header, MSG_CMSG_CLOEXEC]
+    length = callKernel('recvmsg', args, `recvmsg(${socket})`, ['EINTR', 'ECONNRESET'])
+  } while (length === -4)
+  if (length < 0) return undefined
+  const fds = decodeFds(control.subarray(0, Number(message.header.readBigUInt64LE(40))))
+  const flags = message.header.readInt32LE(48)
+  if ((flags & (MSG_TRUNC | MSG_CTRUNC)) !== 0) {
+    fds.forEach(closeFd)
+    throw new SyscallError('recvmsg', `recvmsg(${socket})`, 'EMSGSIZE')
+  }
+  if (length === 0) {
+    fds.forEach(closeFd)
+    return undefined
+  }
+  return { bytes: bytes.subarray(0, length), fds }
+}
+
+function withSocket(type: number, prepare: (fd: number) => void): number {
+  const fd = callKernel('socket', [AF_UNIX, type | SOCK_CLOEXEC, 0], 'socket(AF_UNIX)')
+  try {
+    prepare(fd)
+    return fd
+  } catch (error) {
+    closeFd(fd)
+    throw error
+  }
+}
+
+/** struct sockaddr_un */
+function encodeAddress(path: string): Buffer {
+  const name = Buffer.from(`${path}\0`)
+  if (name.length > PATH_LIMIT + 1) {
+    throw new Error(`socket path ${JSON.stringify(path)}: longer than ${PATH_LIMIT} bytes`)
+  }
+  const family = Buffer.alloc(2)
+  family.writeUInt16LE(AF_UNIX)
+  return Buffer.concat([family, name])
+}
+
+/** struct msghdr with one iovec; `vector` is kept beside it for as long as the call needs it. */
+function encodeMessage(bytes: Uint8Array, control: Buffer): { header: Buffer; vector: Buffer } {
+  const vector = Buffer.alloc(16)
+  // A zero-length Buffer has no address of its own: what it points to is never read.
+  vector.writeBigUInt64LE(bytes.length === 0 ? 0n : addressOf(bytes), 0)
+  vector.writeBigUInt64LE(BigInt(bytes.length), 8)
+  const header = Buffer.alloc(MSGHDR_SIZE)
+  header.writeBigUInt64LE(addressOf(vector), 16)
+  header.writeBigUInt64LE(1n, 24)
+  if (control.length > 0) {
+    header.writeBigUInt64LE(addressOf(control), 32)
+    header.writeBigUInt64LE(BigInt(control.length), 40)
+  }
+  return { header, vector }
+}
+
+function decodeFds(control: Buffer): number[] {
+  const fds: number[] = []
+  for (let at = 0; at + CMSG_HEADER <= control.length; ) {
+    const length = Number(control.readBigUInt64LE(at))
+    if (length < CMSG_HEADER) break
+    if (control.readInt32LE(at + 8) === SOL_SOCKET && control.readInt32LE(at + 12) === SCM_RIGHTS) {
+      const end = Math.min(at + length, control.length)
+      for (let fd = at + CMSG_HEADER; fd + 4 <= end; fd += 4) fds.push(control.readInt32LE(fd))
+    }
+    at += align(length)
+  }
+  return fds
+}
+
+function align(size: number): number {
+  return Math.ceil(size / 8) * 8
+}
