@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest'
+import { user } from '../../../src/fields/process/user.ts'
+import { planning } from '../facts.ts'
+
+const origin = '/process/user'
+
+test('the user owns its stdio, has its groups and its umask', () => {
+  if (!('plan' in user)) throw new Error('user is planned')
+  const configured = { uid: 5, gid: 6, additionalGids: [7], umask: 0o77 }
+  expect(user.plan(configured, origin, planning()).steps).toEqual([
+    { kind: 'own-stdio', phase: 'stdio', origin, uid: 5, gid: 6 },
+    { kind: 'set-user', phase: 'identity', origin, uid: 5, gid: 6, additionalGids: [7] },
+    { kind: 'set-umask', phase: 'identity', origin, mask: 0o77 },
+  ])
+})
+
+test('absent is root with umask 0022', () => {
+  if (!('plan' in user)) throw new Error('user is planned')
+  expect(user.absent?.(origin, planning()).steps).toMatchObject([
+    { uid: 0, gid: 0 },
+    { uid: 0, gid: 0, additionalGids: [] },
+    { mask: 0o022 },
+  ])
+})

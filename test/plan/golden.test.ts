@@ -1,0 +1,51 @@
+/**
+ * The plans of the example bundles, as text, on a host with v1 and one with v2 alone. A change of
+ * the planner shows in them what it changes: `UPDATE_GOLDEN=1 npx vitest run test/plan` writes
+ * them anew, and the diff is to be read.
+ */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { loadSpec } from '../../src/config/load.ts'
+import { planCreate } from '../../src/fields/plan-create.ts'
+import type { Facts, PathKind } from '../../src/host/facts.ts'
+import { inquire } from '../../src/host/questions.ts'
+import { printPlan } from '../../src/plan/print.ts'
+import { FACTS, HYBRID, OPTIONS, UNIFIED } from '../fields/facts.ts'
+
+const BUNDLES = new URL('../../bundles/', import.meta.url)
+const GOLDEN = new URL('../golden/', import.meta.url)
+
+/** One instruction, BPF_RET SECCOMP_RET_ALLOW: what libseccomp would make is its own affair. */
+const ALLOW_ALL = Buffer.from([0x06, 0, 0, 0, 0, 0, 0xff, 0x7f]).toString('base64')
+
+function planBundle(name: string, cgroup: Facts['cgroup']): string {
+  const { spec } = loadSpec(readFileSync(new URL(`${name}/config.json`, BUNDLES), 'utf8'), name)
+  const { paths, unfollowed } = inquire(spec, OPTIONS)
+  const kinds = new Map<string, PathKind>([
+    ...paths.map((path) => [path, 'file'] as const),
+    ...unfollowed.map((path) => [path, 'directory'] as const),
+  ])
+  const seccomp = { filter: ALLOW_ALL, unknownSyscalls: [] }
+  const facts: Facts = { ...FACTS, cgroup, paths: kinds, seccomp }
+  return printPlan(planCreate(spec, OPTIONS, facts))
+}
+
+const bundles = readdirSync(BUNDLES).filter((name) =>
+  existsSync(new URL(`${name}/config.json`, BUNDLES)),
+)
+
+describe.each(bundles)('the bundle %s', (name) => {
+  test.each([
+    ['hybrid', HYBRID],
+    ['unified', UNIFIED],
+  ] as const)('has the plan that is recorded for a %s host', (mode, cgroup) => {
+    const file = new URL(`${name}.${mode}.txt`, GOLDEN)
+    const text = planBundle(name, cgroup)
+    if (process.env.UPDATE_GOLDEN !== undefined) writeFileSync(file, text)
+    expect(text).toBe(readFileSync(file, 'utf8'))
+  })
+})
+
+test('there are bundles to compare', () => {
+  expect(bundles.length).toBeGreaterThan(3)
+})
