@@ -17,7 +17,13 @@ async function main(): Promise<number> {
     log = createLog(salvageLogFlags(request.argv))
     const invocation = await parseInvocation(request)
     subject = invocation.subject
-    const outcome = await invocation.run({ request, globals: invocation.globals, log })
+    const { globals } = invocation
+    const outcome = await invocation.run({
+      request,
+      globals,
+      log,
+      architecture: findArchitecture(),
+    })
     print(2, log.finish())
     print(1, outcome.output ?? '')
     return outcome.exitCode ?? 0
@@ -32,6 +38,11 @@ function findRequest(): number {
   const word = process.argv[2] ?? ''
   if (!/^[0-9]+$/.test(word)) throw new UsageError('start bin/tsrunc: the bundle is not a program')
   return Number(word)
+}
+
+function findArchitecture(): 'x64' | 'arm64' {
+  if (process.arch === 'x64' || process.arch === 'arm64') return process.arch
+  throw new UsageError(`machines of the kind ${process.arch} are not supported`)
 }
 
 function print(fd: number, text: string): void {

@@ -8,6 +8,7 @@ export interface Context {
   readonly request: Request
   readonly globals: Globals
   readonly log: Log
+  readonly architecture: 'x64' | 'arm64'
 }
 
 export interface Outcome {

@@ -17,6 +17,8 @@ export interface Prepared {
   readonly lowered: Lowered
   /** Pointers of properties that the spec does not know. */
   readonly ignored: readonly string[]
+  /** What the user should know although the container can run. */
+  readonly warnings: readonly string[]
 }
 
 /** Compiles a bundle. Throws SpecError with every issue, before anything is made. */
@@ -24,6 +26,6 @@ export function prepareCreate(options: CreateOptions, request: Request): Prepare
   const { spec, ignored } = loadBundle(options.bundle)
   const facts = look(inquire(spec, options), request)
   const plan = planCreate(spec, options, facts)
-  const lowered = lowerCreate(plan, { architecture: facts.architecture })
+  const lowered = lowerCreate(plan, { architecture: facts.architecture, bundle: options.bundle })
   return { spec, options, facts, plan, lowered, ignored }
 }

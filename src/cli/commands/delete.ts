@@ -7,10 +7,11 @@ export const remove: CommandDefinition = {
   addFlags(command) {
     command.option('-f, --force', 'kill it first if it still runs; no error if it is not there')
   },
-  run([id = ''], flags, { globals, log }) {
+  run([id = ''], flags, { globals, log, architecture }) {
     deleteContainer({
       rootPath: globals.root,
       id,
+      architecture,
       force: isSet(flags, 'force'),
       warn: log.warning,
     })

@@ -14,7 +14,7 @@ export const kill: CommandDefinition = {
   },
   run([id = '', word], flags, { globals }) {
     const signal = parseSignal(word ?? textFlag(flags, 'signal') ?? 'SIGTERM')
-    killContainer({ rootPath: globals.root, id, signal, all: isSet(flags, 'all') })
+    killContainer(globals.root, id, signal, isSet(flags, 'all'))
     return {}
   },
 }
