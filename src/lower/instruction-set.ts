@@ -98,6 +98,8 @@ export const OPERAND = {
   /** The u32 or u64 at data[value]. */
   load32: 4,
   load64: 5,
+  /** Minus what the slot holds: kill(2) of a process group. */
+  negated: 6,
 } as const
 
 /** Slot 0 holds the control socket; `wait` replaces it by the start connection. */

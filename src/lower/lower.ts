@@ -1,0 +1,167 @@
+/** From a plan to a program for the executor, and to what the engine does around and between. */
+import type { Plan } from '../plan/plan.ts'
+import type { ExchangeStep, HostStep, MountFilesystem, RunHook, Step } from '../plan/steps.ts'
+import type { Architecture } from '../sys/syscall-numbers.ts'
+import { createAssembler, type Program } from './assembler.ts'
+import { control } from './calls.ts'
+import { flags, PR, ZERO } from './constants.ts'
+import { addMeet, type Context, placeFailures } from './context.ts'
+import { runHook } from './steps/hooks.ts'
+import { type LoweredStep, lowerStep } from './steps/table.ts'
+
+export interface Lowered {
+  /** Host steps before there is a process: the engine does them before it starts the executor. */
+  readonly prologue: readonly HostStep[]
+  readonly program: Program
+  /** What the engine does when the program meets it at a number. */
+  readonly meets: ReadonlyMap<number, Meet>
+  /** Meets of this number and above come after `wait-for-start`: `start` serves them. */
+  readonly firstStartMeet: number
+  /** Hooks outside of the program: done by `start` and by `delete`. */
+  readonly epilogue: {
+    readonly poststart: readonly RunHook[]
+    readonly poststop: readonly RunHook[]
+  }
+}
+
+/**
+ * A step that the program cannot do without the runtime:
+ * - `read-home`: fds [passwd], or none if the container has no such file. Answer: `HOME=…`, at
+ *   most ANSWER_LIMIT bytes; its NUL need not be sent.
+ * - `inspect-executable`: values [index of the candidate found], fds [executable]. Answer: the
+ *   path of its interpreter, at most ANSWER_LIMIT bytes; no bytes: nothing to check.
+ * - `mount-filesystem` (tmpcopyup): fds [what the destination held, the detached mount]. Answer:
+ *   nothing, once everything is copied.
+ * - `run-hook`: answer fds [state, output]: the hook's stdin, and its stdout and stderr.
+ */
+export type Exchange = ExchangeStep | MountFilesystem | RunHook
+
+/**
+ * Host: the engine does the steps, then answers `proceed`. Cloned: a post, which takes no answer:
+ * values [pid], fds [pidfd]; the new process's own first meet may overtake it.
+ */
+export type Meet =
+  | { readonly kind: 'host'; readonly steps: readonly HostStep[] }
+  | { readonly kind: 'cloned' }
+  | { readonly kind: 'exchange'; readonly step: Exchange }
+
+/** The most bytes that an exchange takes as its answer: PATH_MAX and a little. */
+export const ANSWER_LIMIT = 4199
+
+export interface LowerOptions {
+  readonly architecture: Architecture
+  /** Absolute path: the cwd of createContainer hooks. */
+  readonly bundle: string
+}
+
+/** Lowers everything up to the container's execve. */
+export function lowerCreate(plan: Plan, options: LowerOptions): Lowered {
+  const steps = plan.steps.filter(({ phase }) => phase !== 'poststart' && phase !== 'poststop')
+  const first = steps.findIndex(isLowered)
+  const prologue = steps.slice(0, first < 0 ? steps.length : first).filter(isHost)
+  const context = createContext(steps.slice(prologue.length), options)
+  beginProgram(context)
+  const waiting = steps.findIndex(({ kind }) => kind === 'wait-for-start') - prologue.length
+  let firstStartMeet: number | undefined
+  while (context.position < context.steps.length) {
+    if (context.position === waiting) firstStartMeet = context.meets.size
+    lowerNext(context)
+  }
+  endProgram(context)
+  return {
+    prologue,
+    program: context.asm.finish(),
+    meets: context.meets,
+    firstStartMeet: firstStartMeet ?? context.meets.size,
+    epilogue: { poststart: hooksOf(plan, 'poststart'), poststop: hooksOf(plan, 'poststop') },
+  }
+}
+
+/** A hook in the runtime's namespaces: the same sequence, in an executor that enters nothing. */
+export function lowerHook(step: RunHook, bundle: string, architecture: Architecture): Program {
+  const asm = createAssembler(architecture)
+  asm.begin(step)
+  const state = asm.slot('state')
+  const output = asm.slot('output')
+  asm.meet(0, 'files of the hook', { fdsInto: [state, output] })
+  runHook(asm, step, { state, output, directory: bundle })
+  asm.call('exit_group', [ZERO])
+  return asm.finish()
+}
+
+function createContext(steps: readonly Step[], options: LowerOptions): Context {
+  const asm = createAssembler(options.architecture)
+  return {
+    asm,
+    bundle: options.bundle,
+    steps,
+    position: 0,
+    meets: new Map(),
+    failures: [],
+    scratch: asm.bytes(4096),
+    unfinished: new Map(),
+  }
+}
+
+function beginProgram(context: Context): void {
+  const { asm } = context
+  const [first] = context.steps
+  if (first === undefined) return
+  asm.begin(first)
+  control(asm, flags(PR, 'SET_DUMPABLE'), ZERO)
+  context.callerMask = asm.slot('umask')
+  // The modes of devices and of new directories are meant as they stand.
+  asm.call('umask', [ZERO], { into: context.callerMask })
+}
+
+/** One init or exchange step, or all host steps up to the next of those. */
+function lowerNext(context: Context): void {
+  const { asm, steps, position } = context
+  const step = steps[position]
+  if (step === undefined) return
+  asm.begin(step)
+  if (isLowered(step)) {
+    lowerStep(context, step)
+    context.position++
+    return
+  }
+  const end = steps.findIndex((other, index) => index > position && isLowered(other))
+  const group = steps.slice(position, end < 0 ? steps.length : end).filter(isHost)
+  const text = group.map(({ kind }) => kind).join(', ')
+  asm.meet(addMeet(context, { kind: 'host', steps: group }), text)
+  context.position += group.length
+}
+
+function endProgram(context: Context): void {
+  const last = context.steps.at(-1)
+  if (last === undefined) return
+  context.asm.begin(last)
+  context.asm.call('exit_group', [ZERO])
+  placeFailures(context)
+}
+
+const INNER_HOOKS: readonly string[] = ['createContainer', 'startContainer']
+const HOST_KINDS: readonly string[] = [
+  'make-cgroup',
+  'write-cgroup-file',
+  'attach-device-filter',
+  'join-cgroup',
+  'set-oom-score',
+  'record-created',
+] satisfies HostStep['kind'][]
+
+function isHost(step: Step): step is HostStep {
+  return step.kind === 'run-hook'
+    ? !INNER_HOOKS.includes(step.hook)
+    : HOST_KINDS.includes(step.kind)
+}
+
+function isLowered(step: Step): step is LoweredStep {
+  return !isHost(step)
+}
+
+function hooksOf(plan: Plan, hook: 'poststart' | 'poststop'): RunHook[] {
+  return plan.steps.filter(
+    (step): step is RunHook => step.kind === 'run-hook' && step.phase === hook,
+  )
+}

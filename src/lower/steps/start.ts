@@ -1,0 +1,39 @@
+import type { ArrangeDescriptors, LoadSeccomp, WaitForStart } from '../../plan/steps.ts'
+import { CLOSE_RANGE, FCNTL, flags, LAST_FD, SECCOMP, SECCOMP_FLAG, ZERO } from '../constants.ts'
+import type { Context } from '../context.ts'
+import { address, immediate, slotValue } from '../operands.ts'
+import { placeFilter } from '../structs.ts'
+
+/** The runtime that created has gone; whoever starts becomes the control socket. */
+export function lowerWaitForStart({ asm }: Context, _step: WaitForStart): void {
+  const listening = asm.given('start')
+  asm.wait(listening)
+  asm.call('close', [listening])
+}
+
+/** Ascending, so that no target is a source that is still to come: those are given from 6 on. */
+export function lowerArrangeDescriptors({ asm }: Context, step: ArrangeDescriptors): void {
+  const end = immediate(3 + step.preserved)
+  if (step.preserved > 0) {
+    // `start` sees by its end that execve succeeded: it must not be overwritten.
+    const control = slotValue(asm.control)
+    asm.call('fcntl', [control, flags(FCNTL, 'DUPFD_CLOEXEC'), end], { into: asm.control })
+  }
+  for (let i = 0; i < step.preserved; i++) {
+    asm.call('dup3', [asm.given(`preserved-${i}`), immediate(3 + i), ZERO])
+  }
+  asm.call('close_range', [end, LAST_FD, flags(CLOSE_RANGE, 'CLOEXEC')])
+}
+
+export function lowerSeccomp({ asm }: Context, step: LoadSeccomp): void {
+  const filter = Buffer.from(step.filter, 'base64')
+  const known = Object.keys(SECCOMP_FLAG.values) as (keyof typeof SECCOMP_FLAG.values)[]
+  const names = step.flags.map((flag) => {
+    const name = known.find((candidate) => candidate === flag)
+    if (name === undefined) throw new Error(`lowering: unknown seccomp flag ${flag}`)
+    return name
+  })
+  const program = address(placeFilter(asm, filter), `{${filter.length / 8} instructions}`)
+  const how = flags(SECCOMP_FLAG, ...names)
+  asm.call('seccomp', [flags(SECCOMP, 'SET_MODE_FILTER'), how, program])
+}

@@ -1,0 +1,90 @@
+/** Which function lowers which kind of step: a kind without one does not compile. */
+import type { ExchangeStep, InitStep } from '../../plan/steps.ts'
+import type { Context } from '../context.ts'
+import { lowerMakeDevice, lowerMakeDirectory, lowerMakeSymlink } from './devices.ts'
+import { lowerChangeDirectory, lowerOwnStdio, lowerVerifyDirectory } from './directory.ts'
+import {
+  lowerExecute,
+  lowerFindExecutable,
+  lowerInspectExecutable,
+  lowerReadHome,
+} from './executable.ts'
+import { lowerInnerHook } from './hooks.ts'
+import {
+  lowerBoundingSet,
+  lowerCapabilities,
+  lowerLimit,
+  lowerNoNewPrivileges,
+  lowerUmask,
+  lowerUser,
+} from './identity.ts'
+import { lowerMaskPath, lowerReadonlyPath } from './masks.ts'
+import { lowerBindMount, lowerMountFilesystem } from './mounts.ts'
+import {
+  lowerCloneInit,
+  lowerDomainname,
+  lowerHostname,
+  lowerJoinNamespace,
+  lowerNewSession,
+  lowerSessionKeyring,
+  lowerUnshareCgroup,
+} from './namespaces.ts'
+import { lowerRaiseLoopback, lowerSysctl } from './network.ts'
+import { lowerBindRootfs, lowerEnterRoot, lowerFinishReadonly, lowerPropagation } from './rootfs.ts'
+import { lowerArrangeDescriptors, lowerSeccomp, lowerWaitForStart } from './start.ts'
+
+/** A step that becomes instructions. */
+export type LoweredStep = InitStep | ExchangeStep
+
+type Table = {
+  readonly [Kind in LoweredStep['kind']]: (
+    context: Context,
+    step: Extract<LoweredStep, { kind: Kind }>,
+  ) => void
+}
+
+const LOWER: Table = {
+  'join-namespace': lowerJoinNamespace,
+  'clone-init': lowerCloneInit,
+  'unshare-cgroup-namespace': lowerUnshareCgroup,
+  'new-session': lowerNewSession,
+  'join-session-keyring': lowerSessionKeyring,
+  'raise-loopback': lowerRaiseLoopback,
+  'set-hostname': lowerHostname,
+  'set-domainname': lowerDomainname,
+  'set-sysctl': lowerSysctl,
+  'set-propagation': lowerPropagation,
+  'bind-rootfs': lowerBindRootfs,
+  'mount-filesystem': lowerMountFilesystem,
+  'bind-mount': lowerBindMount,
+  'finish-readonly': lowerFinishReadonly,
+  'make-device': lowerMakeDevice,
+  'make-symlink': lowerMakeSymlink,
+  'make-directory': lowerMakeDirectory,
+  'mask-path': lowerMaskPath,
+  'make-path-readonly': lowerReadonlyPath,
+  'enter-root': lowerEnterRoot,
+  'own-stdio': lowerOwnStdio,
+  'change-directory': lowerChangeDirectory,
+  'set-umask': lowerUmask,
+  'set-limit': lowerLimit,
+  'no-new-privileges': lowerNoNewPrivileges,
+  'limit-bounding-set': lowerBoundingSet,
+  'set-user': lowerUser,
+  'set-capabilities': lowerCapabilities,
+  'verify-directory': lowerVerifyDirectory,
+  'find-executable': lowerFindExecutable,
+  'wait-for-start': lowerWaitForStart,
+  'run-hook': lowerInnerHook,
+  'arrange-descriptors': lowerArrangeDescriptors,
+  'load-seccomp': lowerSeccomp,
+  execute: lowerExecute,
+  'read-home': lowerReadHome,
+  'inspect-executable': lowerInspectExecutable,
+}
+
+export function lowerStep(context: Context, step: LoweredStep): void {
+  // The table's type ties each function to its kind; the compiler cannot see it through the union.
+  const lower = LOWER[step.kind] as (context: Context, step: LoweredStep) => void
+  lower(context, step)
+}
