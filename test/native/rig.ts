@@ -17,6 +17,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { afterAll } from 'vitest'
 import { buildFront } from '../../native-shims/build.ts'
 import { decodeRequest, type Request } from '../../src/host/request.ts'
 
@@ -37,13 +38,17 @@ let programs: string | undefined
 
 function buildPrograms(): string {
   const directory = mkdtempSync(join(realpathSync(tmpdir()), 'tsrunc-test-programs-'))
-  process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
   buildFront(directory)
   const flags = ['-O1', '-Wall', '-Wextra', '-Werror', '-static']
   const source = join(import.meta.dirname, 'stand-in.c')
   execFileSync('cc', [...flags, source, '-o', join(directory, 'node')], { stdio: 'inherit' })
   return directory
 }
+
+afterAll(() => {
+  if (programs !== undefined) rmSync(programs, { recursive: true })
+  programs = undefined
+})
 
 export function openRig(): Rig {
   programs ??= buildPrograms()

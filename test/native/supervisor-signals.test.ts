@@ -20,7 +20,7 @@ interface Started extends AsyncDisposable {
   readonly ended: Promise<unknown[]>
 }
 
-/** Starts a container with `words` before and after init is handed over. */
+/** Starts a container; `before` is what Node does first, `init` what makes the container's init. */
 async function start(
   rig: Rig,
   before: readonly string[],
@@ -29,23 +29,22 @@ async function start(
   const keep = rig.path('keep')
   writeFileSync(keep, encodeSupervise({ pid: 1, pidfd: 0, fallback: [] }).bytes)
   const args = ['run', ...before, ...init, 'hand-over', keep]
-  const stdio = ['ignore', 'pipe', 'pipe', 'pipe'] as const
-  const front = spawn(rig.front, args, { stdio: [...stdio] })
+  const front = spawn(rig.front, args, { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
   const ended = once(front, 'exit')
-  const text = await eventually(() => existsSync(rig.path('init')) && read(rig, 'init'))
   const pid = front.pid ?? 0
-  await eventually(() => !childrenOf(pid).some((name) => name.startsWith('node')))
-  return {
-    front,
-    pid,
-    init: Number(text),
-    ended,
-    [Symbol.asyncDispose]: async () => {
-      if (front.exitCode !== null || front.signalCode !== null) return
-      front.kill('SIGKILL')
-      process.kill(Number(text), 'SIGKILL')
-      await ended
-    },
+  const stop = async () => {
+    if (front.exitCode !== null || front.signalCode !== null) return
+    // Each init that is used here ends by it.
+    front.kill('SIGTERM')
+    await ended
+  }
+  try {
+    const text = await eventually(() => existsSync(rig.path('init')) && read(rig, 'init'))
+    await eventually(() => !childrenOf(pid).some((name) => name.startsWith('node')))
+    return { front, pid, init: Number(text), ended, [Symbol.asyncDispose]: stop }
+  } catch (error) {
+    await stop()
+    throw error
   }
 }
 
@@ -112,10 +111,6 @@ test('orphans are reaped while init runs', async () => {
   const script = '(sleep 0.05 & sleep 0.1 & sleep 0.15 &); exec sleep 60'
   await using run = await start(rig, [], ['init', script])
   await eventually(() => childrenOf(run.pid).join() === 'sleep')
-  run.front.kill('SIGKILL')
-  await run.ended
-  expect(isAlive(run.init)).toBe(true)
-  process.kill(run.init, 'SIGKILL')
 })
 
 test('an init that is stopped has not ended', async () => {
