@@ -68,8 +68,8 @@ function grant(configured: Capabilities, at: Pointer, { facts }: Planning): Gran
     warnOfRest(known & ~allowed, `${at}/${set}`, reason, warnings)
     return known & allowed
   }
-  const bounding = take('bounding', facts.boundingCapabilities, 'the runtime has it not to give')
-  const permitted = take('permitted', facts.permittedCapabilities, 'the runtime has it not to give')
+  const bounding = take('bounding', facts.boundingCapabilities, 'the caller does not have it')
+  const permitted = take('permitted', facts.permittedCapabilities, 'the caller does not have it')
   const effective = take('effective', permitted, 'it is not permitted')
   // The bounding set is the kernel's limit for what capset(2) may add to inheritable.
   const inheritable = take('inheritable', bounding, 'it is not in the bounding set')

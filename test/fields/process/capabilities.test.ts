@@ -86,8 +86,8 @@ describe('capabilities', () => {
     })
     expect(warnings.map((warning) => warning.replace('/process/capabilities', ''))).toEqual([
       '/bounding/2: CAP_BPF is left out: new to this kernel',
-      '/bounding: CAP_SYS_RESOURCE left out: the runtime has it not to give',
-      '/permitted: CAP_SYS_RESOURCE left out: the runtime has it not to give',
+      '/bounding: CAP_SYS_RESOURCE left out: the caller does not have it',
+      '/permitted: CAP_SYS_RESOURCE left out: the caller does not have it',
       '/effective: CAP_CHOWN left out: it is not permitted',
       '/inheritable: CAP_CHOWN left out: it is not in the bounding set',
       '/ambient: CAP_KILL left out: it is not permitted and inheritable',
