@@ -1,7 +1,7 @@
 import type { Seccomp, SeccompFlag } from '../../config/spec.ts'
 import type { Issue, Pointer } from '../../errors.ts'
-import { SYSCALL } from '../../lower/syscall-numbers.ts'
 import type { LoadSeccomp } from '../../plan/steps.ts'
+import { SYSCALL } from '../../sys/syscall-numbers.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
 import { notYet } from '../walk.ts'
 import { AUDIT_ARCHITECTURE, evaluateFilter, VERDICT } from './seccomp-evaluate.ts'

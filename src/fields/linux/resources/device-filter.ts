@@ -2,7 +2,7 @@
  * Compiles a device policy to eBPF: a program of type BPF_PROG_TYPE_CGROUP_DEVICE, which the
  * kernel runs at every open and mknod of a device. It returns 1 to allow, 0 for EPERM.
  */
-import { ANY, type DevicePolicy, FULL_ACCESS } from './device-rules.ts'
+import { ANY, type DeviceException, type DevicePolicy, FULL_ACCESS } from './device-rules.ts'
 
 /** struct bpf_insn. */
 export interface BpfInstruction {
@@ -34,23 +34,45 @@ export const REGISTER = { result: 0, context: 1, type: 2, access: 3, major: 4, m
 const DEVICE_TYPE = { b: 1, c: 2 } as const
 
 /** An instruction whose jump goes to a place that is not there yet. */
-type Unplaced = Omit<BpfInstruction, 'offset'> & { offset?: number; to?: 'verdict' | 'next' }
+type Unplaced = Omit<BpfInstruction, 'offset'> & { readonly to: Place | number }
+type Place = 'next' | 'nextGroup' | 'default' | 'verdict'
 
+/**
+ * The verifier walks every path and remembers what each has compared. So that the time it takes
+ * grows with the rules and not with their square, no path that knows a device number goes on to
+ * compare it again: the access is tested first, and after a group of its own major number a
+ * device has nothing more to look for (exceptions for any major stand before all others).
+ */
 export function compileDeviceFilter(policy: DevicePolicy): readonly BpfInstruction[] {
   const program: BpfInstruction[] = loadContext()
-  const blocks = policy.exceptions.map((exception) => compileException(exception, policy))
-  // Both verdicts stand at the end: default first, so that the last rule falls through to it.
-  const verdict = program.length + blocks.reduce((sum, block) => sum + block.length, 0) + 2
-  for (const block of blocks) {
-    const next = program.length + block.length
-    for (const { to, ...instruction } of block) {
-      const place = to === 'verdict' ? verdict : next
-      const offset = to === undefined ? (instruction.offset ?? 0) : place - program.length - 1
-      program.push({ ...instruction, offset })
+  const groups = groupExceptions(policy.exceptions).map((group) => compileGroup(group, policy))
+  const end = program.length + groups.flat(2).length
+  for (const group of groups) {
+    const nextGroup = program.length + group.flat().length
+    for (const block of group) {
+      const next = program.length + block.length
+      const places = { next, nextGroup, default: end, verdict: end + 2 }
+      for (const { to, ...instruction } of block) {
+        const offset = typeof to === 'number' ? to : places[to] - program.length - 1
+        program.push({ ...instruction, offset })
+      }
     }
   }
   const byDefault = policy.allowByDefault ? 1 : 0
   return [...program, ...leaveWith(byDefault), ...leaveWith(1 - byDefault)]
+}
+
+/** Those of one type and major number, which are then compared once; for any major first. */
+function groupExceptions(exceptions: readonly DeviceException[]): readonly DeviceException[][] {
+  const groups = new Map<string, DeviceException[]>()
+  for (const exception of exceptions) {
+    const key = `${exception.type} ${exception.major}`
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [exception])
+    else group.push(exception)
+  }
+  const isForAny = ([first]: DeviceException[]) => first?.major === ANY
+  return [...groups.values()].sort((a, b) => Number(isForAny(b)) - Number(isForAny(a)))
 }
 
 /** struct bpf_cgroup_dev_ctx {u32 access << 16 | type; u32 major; u32 minor} is at r1. */
@@ -70,32 +92,42 @@ function loadContext(): BpfInstruction[] {
   ]
 }
 
+function compileGroup(group: readonly DeviceException[], policy: DevicePolicy): Unplaced[][] {
+  const [first] = group
+  if (first === undefined) return []
+  const head = [differs(REGISTER.type, DEVICE_TYPE[first.type], 'nextGroup')]
+  if (first.major !== ANY) head.push(differs(REGISTER.major, first.major, 'nextGroup'))
+  const blocks = [head]
+  for (const exception of group) {
+    const block = compileException(exception, policy)
+    blocks.push(block)
+    // It takes all: the verifier refuses instructions that nothing reaches.
+    if (!block.some(({ to }) => to === 'next')) return blocks
+  }
+  return first.major === ANY ? blocks : [...blocks, [goTo('default')]]
+}
+
 /**
  * As the v1 controller judges: an exception that allows must cover all of the access, one that
  * denies bites when it meets any of it.
  */
-function compileException(
-  exception: DevicePolicy['exceptions'][number],
-  policy: DevicePolicy,
-): Unplaced[] {
-  const differs = (register: number, immediate: number): Unplaced => {
-    return { code: CODE.jumpIfNotEqual, target: register, source: 0, immediate, to: 'next' }
+function compileException({ minor, access }: DeviceException, policy: DevicePolicy): Unplaced[] {
+  const block: Unplaced[] = []
+  const test = { code: CODE.jumpIfAnyBit, target: REGISTER.access, source: 0 }
+  if (access !== FULL_ACCESS) {
+    if (policy.allowByDefault) block.push({ ...test, immediate: access, to: 1 }, goTo('next'))
+    else block.push({ ...test, immediate: ~access & FULL_ACCESS, to: 'next' })
   }
-  const { type, major, minor, access } = exception
-  const block = [differs(REGISTER.type, DEVICE_TYPE[type])]
-  if (major !== ANY) block.push(differs(REGISTER.major, major | 0))
-  if (minor !== ANY) block.push(differs(REGISTER.minor, minor | 0))
-  const outside = ~access & FULL_ACCESS
-  const mask = { target: REGISTER.access, source: 0 }
-  if (policy.allowByDefault) {
-    block.push({ code: CODE.jumpIfAnyBit, ...mask, immediate: access, to: 'verdict' })
-    return block
-  }
-  if (outside !== 0) {
-    block.push({ code: CODE.jumpIfAnyBit, ...mask, immediate: outside, to: 'next' })
-  }
-  block.push({ code: CODE.jump, target: 0, source: 0, immediate: 0, to: 'verdict' })
-  return block
+  if (minor !== ANY) block.push(differs(REGISTER.minor, minor, 'next'))
+  return [...block, goTo('verdict')]
+}
+
+function goTo(to: Place): Unplaced {
+  return { code: CODE.jump, target: 0, source: 0, immediate: 0, to }
+}
+
+function differs(target: number, value: number, to: Place): Unplaced {
+  return { code: CODE.jumpIfNotEqual, target, source: 0, immediate: value | 0, to }
 }
 
 function leaveWith(immediate: number): BpfInstruction[] {

@@ -16,7 +16,7 @@ export const devices: Field<readonly DeviceRule[]> = {
   absent: (at, planning) => planDevices([], at, planning),
 }
 
-/** Jumps of eBPF reach 32767 instructions; a rule takes at most five. */
+/** Jumps of eBPF reach 32767 instructions; a rule takes at most seven. */
 const MOST_RULES = 4096
 
 function planDevices(rules: readonly DeviceRule[], at: Pointer, planning: Planning): Contribution {
