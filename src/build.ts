@@ -18,23 +18,6 @@ import { build, type Plugin } from 'esbuild'
 import { buildNative } from '../native-shims/build.ts'
 import { compileSchemas } from './config/compile-schemas.ts'
 
-/**
- * koffi's own entry looks for its library in a dozen places (10 ms); in `bin` it lies beside the
- * bundle.
- */
-const koffiBesideBundle: Plugin = {
-  name: 'koffi-beside-bundle',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^koffi$/ }, () => ({ path: 'koffi', namespace: 'beside-bundle' }))
-    onLoad({ filter: /.*/, namespace: 'beside-bundle' }, () => ({
-      contents: `
-        const library = { exports: {} }
-        process.dlopen(library, import.meta.dirname + '/koffi.node')
-        export default library.exports`,
-    }))
-  },
-}
-
 /** commander loads it (and half of node:net) for a feature that we do not use: 3 ms. */
 const noChildProcess: Plugin = {
   name: 'no-child-process',
@@ -60,12 +43,15 @@ async function bundle(directory: string): Promise<void> {
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: 'none',
-    define: { TSRUNC_COMMIT: JSON.stringify(describeCommit()) },
+    define: {
+      TSRUNC_COMMIT: JSON.stringify(describeCommit()),
+      KOFFI_LIBRARY: JSON.stringify('./koffi.node'),
+    },
     // What is CommonJS (commander, ajv's runtime) requires Node's own modules.
     banner: {
       js: "import{createRequire as $r}from'node:module';const require=$r(import.meta.url);",
     },
-    plugins: [koffiBesideBundle, noChildProcess],
+    plugins: [noChildProcess],
     logLevel: 'warning',
   })
 }

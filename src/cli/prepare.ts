@@ -23,9 +23,10 @@ export interface Prepared {
 
 /** Compiles a bundle. Throws SpecError with every issue, before anything is made. */
 export function prepareCreate(options: CreateOptions, request: Request): Prepared {
-  const { spec, ignored } = loadBundle(options.bundle)
+  const { spec, ignored, warnings } = loadBundle(options.bundle)
   const facts = look(inquire(spec, options), request)
   const plan = planCreate(spec, options, facts)
   const lowered = lowerCreate(plan, { architecture: facts.architecture, bundle: options.bundle })
-  return { spec, options, facts, plan, lowered, ignored }
+  const all = [...warnings, ...plan.warnings]
+  return { spec, options, facts, plan, lowered, ignored, warnings: all }
 }

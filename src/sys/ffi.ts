@@ -12,6 +12,9 @@ import { SyscallError } from '../errors.ts'
 import { errnoName } from './errno.ts'
 import { type Architecture, SYSCALL, type SyscallName } from './syscall-numbers.ts'
 
+/** Set by the build: the library beside the bundle; koffi's own loader takes 10 ms to find it. */
+declare const KOFFI_LIBRARY: string | undefined
+
 type Native = (...args: unknown[]) => number | bigint
 
 const libraries = new Map<string, LibraryHandle>()
@@ -19,7 +22,8 @@ const functions = new Map<string, Native>()
 let koffi: typeof Koffi | undefined
 
 function loadKoffi(): typeof Koffi {
-  koffi ??= createRequire(import.meta.url)('koffi') as typeof Koffi
+  const name = typeof KOFFI_LIBRARY === 'string' ? KOFFI_LIBRARY : 'koffi'
+  koffi ??= createRequire(import.meta.url)(name) as typeof Koffi
   return koffi
 }
 
