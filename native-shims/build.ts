@@ -1,7 +1,8 @@
 /** Builds the native programs with the system's C compiler. */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import * as instructionSet from '../src/lower/instruction-set.ts'
 
 // The build is bundled before it runs, so import.meta does not tell where this file lies.
 const SOURCES = resolve('native-shims')
@@ -54,6 +55,40 @@ export function buildFront(outputDirectory: string, nodePath = process.execPath)
   buildProgram({ name: 'tsrunc', sources: FRONT_SOURCES, defines }, outputDirectory)
 }
 
+export const EXECUTOR_SOURCES = [
+  'executor.c',
+  'executor-verify.c',
+  'executor-meet.c',
+  'executor-mkpath.c',
+  'executor-wait.c',
+]
+
+/** What runs programs; the sources of both halves agree by the generated header. */
+export function buildExecutor(outputDirectory: string): void {
+  writeInstructionSet()
+  mkdirSync(outputDirectory, { recursive: true })
+  const program = { name: 'tsrunc-executor', sources: EXECUTOR_SOURCES, defines: {} }
+  buildProgram(program, outputDirectory)
+}
+
 export function buildNative(outputDirectory: string): void {
   buildFront(outputDirectory)
+  buildExecutor(outputDirectory)
+}
+
+/** Numbers become `NAME`, members of a record `RECORD_MEMBER`, as C spells constants. */
+function writeInstructionSet(): void {
+  const lines = Object.entries(instructionSet).flatMap(([name, value]) =>
+    typeof value === 'number'
+      ? [define(name, value)]
+      : Object.entries(value).map(([member, number]) => define(`${name}_${member}`, number)),
+  )
+  const header = ['/* Generated from src/lower/instruction-set.ts. */', '#pragma once', ...lines, '']
+  writeFileSync(join(SOURCES, 'instruction-set.generated.h'), header.join('\n'))
+}
+
+function define(name: string, value: number): string {
+  const constant = name.replace(/([a-z])([A-Z])/g, '$1_$2').toUpperCase()
+  const suffix = value > 0x7fff_ffff ? 'U' : ''
+  return `#define ${constant} ${value < 0 ? `(${value})` : `${value}${suffix}`}`
 }

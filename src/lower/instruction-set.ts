@@ -102,6 +102,11 @@ export const OPERAND = {
   negated: 6,
 } as const
 
+/** How many slots a program may have. */
+export const SLOT_LIMIT = 4096
+/** How many fds one meet may take in. */
+export const MEET_FDS_IN = 16
+
 /** Slot 0 holds the control socket; `wait` replaces it by the start connection. */
 export const CONTROL_SLOT = 0
 

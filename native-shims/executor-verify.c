@@ -1,0 +1,157 @@
+/*
+ * Checks a program before its first step, once and whole: after this, no instruction reaches
+ * outside of its slots and data, and every jump goes forward, so that every program ends.
+ */
+#include "executor.h"
+
+static uint32_t header_word(const struct program *program, uint32_t offset)
+{
+  uint32_t word;
+  memcpy(&word, program->base + offset, sizeof word);
+  return word;
+}
+
+/* Whether `count` things of `size` bytes from `offset` on lie in the file. */
+static int fits(const struct program *program, uint32_t offset, uint64_t count, uint64_t size)
+{
+  return offset >= HEADER_SIZE && offset % 8 == 0 && offset <= program->size &&
+         count * size <= program->size - offset;
+}
+
+static int in_data(const struct program *program, uint64_t offset, uint64_t size)
+{
+  return offset <= program->data_size && size <= program->data_size - offset;
+}
+
+static int is_label(const struct program *program, uint32_t target, uint32_t index)
+{
+  return target > index && target < program->instruction_count;
+}
+
+static int is_slot_or_none(const struct program *program, uint32_t slot)
+{
+  return slot == NONE || slot < program->slot_count;
+}
+
+static int is_operand(const struct program *program, const struct operand *operand)
+{
+  switch (operand->kind) {
+  case OPERAND_NONE:
+  case OPERAND_IMMEDIATE:
+    return 1;
+  case OPERAND_ADDRESS:
+    return operand->value < program->data_size;
+  case OPERAND_SLOT:
+    return operand->value < program->slot_count;
+  case OPERAND_LOAD32:
+    return in_data(program, operand->value, 4);
+  case OPERAND_LOAD64:
+    return in_data(program, operand->value, 8);
+  default:
+    return 0;
+  }
+}
+
+static int has_good_rules(const struct program *program, const struct instruction *instruction,
+                          uint32_t index)
+{
+  for (int i = 0; i < RULE_COUNT; i++) {
+    const struct rule *rule = instruction->rules + i;
+    if (rule->error != 0 && rule->target != RETRY && !is_label(program, rule->target, index))
+      return 0;
+  }
+  return 1;
+}
+
+static int has_good_fields(const struct program *program, const struct instruction *instruction)
+{
+  switch (instruction->op) {
+  case OPCODE_CALL:
+  case OPCODE_POST:
+  case OPCODE_FAIL:
+    return 1;
+  case OPCODE_TEST:
+    return instruction->number <= CONDITION_GE && instruction->target != NONE;
+  case OPCODE_SET:
+    if (instruction->number == 0)
+      return instruction->slot != NONE;
+    return (instruction->number == 4 || instruction->number == 8) &&
+           in_data(program, instruction->a, instruction->number);
+  case OPCODE_CLONE:
+    return instruction->target != NONE && instruction->number > 0 && instruction->number < LANES;
+  case OPCODE_MEET:
+    return in_data(program, instruction->a, instruction->b) && instruction->d <= MEET_FDS_IN &&
+           instruction->c <= program->slot_count &&
+           instruction->d <= program->slot_count - instruction->c;
+  case OPCODE_WAIT:
+    return instruction->slot != NONE;
+  case OPCODE_MKPATH:
+    return instruction->operands[1].kind == OPERAND_ADDRESS;
+  default:
+    return 0;
+  }
+}
+
+static int is_good(const struct program *program, uint32_t index)
+{
+  const struct instruction *instruction = program->instructions + index;
+  for (int i = 0; i < OPERAND_COUNT; i++)
+    if (!is_operand(program, instruction->operands + i))
+      return 0;
+  if (instruction->target != NONE && !is_label(program, instruction->target, index))
+    return 0;
+  return is_slot_or_none(program, instruction->slot) &&
+         has_good_rules(program, instruction, index) && has_good_fields(program, instruction);
+}
+
+static int read_header(struct program *program)
+{
+  uint32_t instructions = header_word(program, HEADER_INSTRUCTIONS_OFFSET);
+  uint32_t relocations = header_word(program, HEADER_RELOCATIONS_OFFSET);
+  uint32_t data = header_word(program, HEADER_DATA_OFFSET);
+  program->instruction_count = header_word(program, HEADER_INSTRUCTION_COUNT);
+  program->relocation_count = header_word(program, HEADER_RELOCATION_COUNT);
+  program->data_size = header_word(program, HEADER_DATA_SIZE);
+  program->slot_count = header_word(program, HEADER_SLOT_COUNT);
+  if (header_word(program, HEADER_MAGIC) != MAGIC ||
+      header_word(program, HEADER_VERSION) != VERSION ||
+      !fits(program, instructions, program->instruction_count, INSTRUCTION_SIZE) ||
+      !fits(program, relocations, program->relocation_count, RELOCATION_SIZE) ||
+      !fits(program, data, program->data_size, 1) || program->slot_count == 0 ||
+      program->slot_count > SLOT_LIMIT)
+    return 0;
+  program->instructions = (const struct instruction *)(program->base + instructions);
+  program->relocations = (const struct relocation *)(program->base + relocations);
+  program->data = program->base + data;
+  return 1;
+}
+
+/* A relocation writes into data: it must not reach back into what was checked. */
+static int has_good_relocations(const struct program *program)
+{
+  for (uint32_t i = 0; i < program->relocation_count; i++)
+    if (!in_data(program, program->relocations[i].at, 8) ||
+        program->relocations[i].to >= program->data_size)
+      return 0;
+  return 1;
+}
+
+/* Data overlapping instructions would let a program rewrite itself after the check. */
+static int is_disjoint(const struct program *program)
+{
+  const uint8_t *instructions_end =
+      (const uint8_t *)(program->instructions + program->instruction_count);
+  const uint8_t *relocations_end =
+      (const uint8_t *)(program->relocations + program->relocation_count);
+  return instructions_end <= program->data && relocations_end <= program->data;
+}
+
+int verify_program(struct program *program)
+{
+  if (!read_header(program) || !is_disjoint(program) || !has_good_relocations(program))
+    return 0;
+  for (uint32_t index = 0; index < program->instruction_count; index++)
+    if (!is_good(program, index))
+      return 0;
+  return 1;
+}
