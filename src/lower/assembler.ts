@@ -91,8 +91,10 @@ export function createAssembler(architecture: Architecture) {
       current = step
     },
 
+    /** Equal names are the same variable: a step's own ones are free again after it. */
     slot(name: string): Slot {
-      return { index: names.push(name) - 1, name }
+      const known = names.indexOf(name)
+      return { index: known < 0 ? names.push(name) - 1 : known, name }
     },
 
     /** The slot that the control socket stands in. */

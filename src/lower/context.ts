@@ -31,7 +31,7 @@ export interface Context {
   procfs?: Slot
   /** Directory that the last device or link was made in. */
   parent?: { path: string; slot: Slot }
-  /** Mounts that `finish-readonly` still needs, by destination. */
+  /** Mounts that `finish-readonly` will need, by destination; the last one there counts. */
   readonly unfinished: Map<string, Slot>
   maskFile?: MaskSource
   maskDirectory?: MaskSource

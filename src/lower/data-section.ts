@@ -62,9 +62,10 @@ export function createDataSection() {
       return ref
     },
 
-    finish: (): { content: Uint8Array; relocations: readonly Relocation[] } => ({
-      content: content.subarray(0, used),
-      relocations,
-    }),
+    /** The last byte is a NUL: the executor relies on every string's end. */
+    finish(): { content: Uint8Array; relocations: readonly Relocation[] } {
+      reserve(8, 8)
+      return { content: content.subarray(0, used), relocations }
+    },
   }
 }

@@ -3,8 +3,7 @@ import type { Plan } from '../plan/plan.ts'
 import type { ExchangeStep, HostStep, MountFilesystem, RunHook, Step } from '../plan/steps.ts'
 import type { Architecture } from '../sys/syscall-numbers.ts'
 import { createAssembler, type Program } from './assembler.ts'
-import { control } from './calls.ts'
-import { flags, PR, ZERO } from './constants.ts'
+import { ZERO } from './constants.ts'
 import { addMeet, type Context, placeFailures } from './context.ts'
 import { runHook } from './steps/hooks.ts'
 import { type LoweredStep, lowerStep } from './steps/table.ts'
@@ -108,7 +107,6 @@ function beginProgram(context: Context): void {
   const [first] = context.steps
   if (first === undefined) return
   asm.begin(first)
-  control(asm, flags(PR, 'SET_DUMPABLE'), ZERO)
   context.callerMask = asm.slot('umask')
   // The modes of devices and of new directories are meant as they stand.
   asm.call('umask', [ZERO], { into: context.callerMask })

@@ -6,7 +6,7 @@ import type { Context } from '../context.ts'
 import { isFinishedLater } from '../context.ts'
 import { changeMount } from '../mount-attributes.ts'
 import { slotValue } from '../operands.ts'
-import { keepOrClose, openDestination, wishes } from './mounts.ts'
+import { keepOrClose, mountSlot, openDestination, wishes } from './mounts.ts'
 
 const ATTRIBUTE: Readonly<Record<MountAttribute, keyof typeof MS.values>> = {
   rdonly: 'RDONLY',
@@ -64,7 +64,7 @@ export function mountClassically(context: Context, step: MountFilesystem): void 
 function finishMount(context: Context, step: MountFilesystem): void {
   if (step.propagation.length === 0 && !isFinishedLater(context, step.destination)) return
   const { asm } = context
-  const mount = asm.slot('mount')
+  const mount = mountSlot(context, step.destination)
   openDestination(context, step, mount)
   const nothing = { set: [], clear: [] }
   changeMount(asm, slotValue(mount), nothing, nothing, step.propagation)

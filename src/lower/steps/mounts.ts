@@ -40,7 +40,7 @@ function fitsFsconfig(step: MountFilesystem): boolean {
 function makeFilesystem(context: Context, step: MountFilesystem): Slot {
   const { asm } = context
   const filesystem = asm.slot('fs')
-  const mount = asm.slot('mount')
+  const mount = mountSlot(context, step.destination)
   const fs = slotValue(filesystem)
   asm.call('fsopen', [text(asm, step.type), flags(FSOPEN, 'CLOEXEC')], {
     into: filesystem,
@@ -110,20 +110,24 @@ function copyUp(context: Context, step: MountFilesystem, mount: Slot): void {
   close(asm, source)
 }
 
+/** A mount that is kept has a variable of its own. */
+export function mountSlot(context: Context, destination: string): Slot {
+  const isKept = isFinishedLater(context, destination)
+  return context.asm.slot(isKept ? `mount of ${destination}` : 'mount')
+}
+
 /** A mount that becomes read-only in the end is kept open until then. */
 export function keepOrClose(context: Context, destination: string, mount: Slot): void {
   if (!isFinishedLater(context, destination)) {
     close(context.asm, mount)
     return
   }
-  const covered = context.unfinished.get(destination)
-  if (covered !== undefined) close(context.asm, covered)
   context.unfinished.set(destination, mount)
 }
 
 export function lowerBindMount(context: Context, step: BindMount): void {
   const { asm } = context
-  const tree = asm.slot('tree')
+  const tree = mountSlot(context, step.destination)
   const target = asm.slot('target')
   cloneTree(asm, step.source, step.recursive, { into: tree })
   // Rule of every bind: what is not asked to be shared is a slave before it is seen.

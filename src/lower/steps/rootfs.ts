@@ -2,7 +2,7 @@ import { dirname } from 'node:path/posix'
 import type { BindRootfs, EnterRoot, FinishReadonly, SetPropagation } from '../../plan/steps.ts'
 import { attach, cloneTree, close, open, text } from '../calls.ts'
 import { AT_FDCWD, flags, MNT, MOVE_MOUNT } from '../constants.ts'
-import { type Context, isNeededLater, rootOf } from '../context.ts'
+import { type Context, isFinishedLater, isNeededLater, rootOf } from '../context.ts'
 import { setAttributes } from '../mount-attributes.ts'
 import { slotValue } from '../operands.ts'
 import { closeRoot } from '../root.ts'
@@ -51,9 +51,7 @@ export function lowerFinishReadonly(context: Context, step: FinishReadonly): voi
   if (mount === undefined) throw new Error(`lowering: no mount at ${step.destination}`)
   const change = { attributes: READ_ONLY, recursive: false }
   setAttributes(asm, slotValue(mount), '', change)
-  if (step.destination === '/') return
-  close(asm, mount)
-  unfinished.delete(step.destination)
+  if (step.destination !== '/' && !isFinishedLater(context, step.destination)) close(asm, mount)
 }
 
 export function lowerEnterRoot(context: Context, step: EnterRoot): void {

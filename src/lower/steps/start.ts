@@ -6,7 +6,7 @@ import { placeFilter } from '../structs.ts'
 
 /** The runtime that created has gone; whoever starts becomes the control socket. */
 export function lowerWaitForStart({ asm }: Context, _step: WaitForStart): void {
-  const listening = asm.given('start')
+  const listening = asm.given('start-socket')
   asm.wait(listening)
   asm.call('close', [listening])
 }

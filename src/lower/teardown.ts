@@ -1,0 +1,119 @@
+/**
+ * The teardown program: what `delete` does, for the supervisor of a foreground `run`, which has no
+ * Node any more. It knows the everyday case only; whatever else it finds ends it with a failure,
+ * and `delete --force` does the rest.
+ */
+import type { Phase } from '../plan/phases.ts'
+import type { MakeCgroup, RecordCreated, RunHook } from '../plan/steps.ts'
+import type { Architecture } from '../sys/syscall-numbers.ts'
+import { type Assembler, createAssembler, type Program } from './assembler.ts'
+import { close, open, text } from './calls.ts'
+import { AT, AT_FDCWD, flags, MFD, NULL, ZERO } from './constants.ts'
+import { FAIL } from './fail-codes.ts'
+import { address, immediate, type Label, slotValue } from './operands.ts'
+import { runHook } from './steps/hooks.ts'
+import { encodeTimespec } from './structs.ts'
+
+export interface Teardown {
+  readonly architecture: Architecture
+  /** Directories to remove, in this order: deepest first. */
+  readonly cgroups: readonly { readonly path: string; readonly version: 1 | 2 }[]
+  /** `state` is the hook's stdin. */
+  readonly poststop: readonly { readonly step: RunHook; readonly state: Uint8Array }[]
+  /** cwd of the hooks. */
+  readonly bundle: string
+  /** Removed with these files in it. */
+  readonly stateDirectory: { readonly path: string; readonly files: readonly string[] }
+}
+
+/** How long rmdir waits for the kernel to take the last process out: 3 s in all. */
+const PAUSES_MS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1024]
+
+/** Lowers a teardown; the program takes no fds and meets nobody. */
+export function lowerTeardown(teardown: Teardown): Program {
+  const asm = createAssembler(teardown.architecture)
+  for (const { path, version } of teardown.cgroups) {
+    asm.begin(undoneCgroup(path))
+    if (version === 2) killCgroup(asm, path)
+  }
+  for (const { path } of teardown.cgroups) {
+    asm.begin(undoneCgroup(path))
+    removeCgroup(asm, path)
+  }
+  for (const { step, state } of teardown.poststop) {
+    asm.begin(step)
+    runPoststopHook(asm, step, state, teardown.bundle)
+  }
+  asm.begin(UNDONE_RECORD)
+  removeStateDirectory(asm, teardown.stateDirectory)
+  asm.call('exit_group', [ZERO])
+  return asm.finish()
+}
+
+const LAST: { phase: Phase; origin: '' } = { phase: 'poststop', origin: '' }
+
+/** The instructions of a teardown belong to the steps that they undo. */
+const UNDONE_RECORD: RecordCreated = { ...LAST, kind: 'record-created' }
+
+function undoneCgroup(path: string): MakeCgroup {
+  return { ...LAST, kind: 'make-cgroup', hierarchy: path, path: '/', inherit: [], enable: [] }
+}
+
+function killCgroup(asm: Assembler, path: string): void {
+  const file = asm.slot('kill')
+  const gone = asm.label('killed')
+  open(asm, `${path}/cgroup.kill`, ['WRONLY', 'CLOEXEC'], { into: file, on: { ENOENT: gone } })
+  asm.call('write', [slotValue(file), text(asm, '1'), immediate(1)])
+  close(asm, file)
+  asm.place(gone)
+}
+
+/** A cgroup is busy for a moment after its last process was killed. */
+function removeCgroup(asm: Assembler, path: string): void {
+  const done = asm.label('removed')
+  const remove = (busy: Label): void => {
+    const operands = [AT_FDCWD, text(asm, path), flags(AT, 'REMOVEDIR')]
+    asm.call('unlinkat', operands, { on: { EBUSY: busy, ENOENT: done }, success: done })
+    asm.place(busy)
+  }
+  for (const pause of PAUSES_MS) {
+    remove(asm.label('busy'))
+    const time = address(asm.bytes(encodeTimespec(BigInt(pause) * 1_000_000n)), `{${pause} ms}`)
+    asm.call('nanosleep', [time, NULL])
+  }
+  remove(asm.label('busy'))
+  asm.fail(FAIL.cgroupBusy, `${path} is still in use`)
+  asm.place(done)
+}
+
+/** Its output is for nobody: there is no command to report it. */
+function runPoststopHook(asm: Assembler, step: RunHook, bytes: Uint8Array, bundle: string): void {
+  const state = asm.slot('state')
+  const output = asm.slot('output')
+  for (const [slot, name] of [
+    [state, 'tsrunc-hook-state'],
+    [output, 'tsrunc-hook-output'],
+  ] as const) {
+    asm.call('memfd_create', [text(asm, name), flags(MFD, 'CLOEXEC')], { into: slot })
+  }
+  const content = address(asm.bytes(bytes), 'state')
+  asm.call('write', [slotValue(state), content, immediate(bytes.length)])
+  asm.call('lseek', [slotValue(state), ZERO, ZERO])
+  runHook(asm, step, { state, output, directory: bundle })
+}
+
+function removeStateDirectory(asm: Assembler, directory: Teardown['stateDirectory']): void {
+  const fd = asm.slot('directory')
+  const gone = asm.label('gone')
+  const how = ['PATH', 'DIRECTORY', 'NOFOLLOW', 'CLOEXEC'] as const
+  open(asm, directory.path, how, { into: fd, on: { ENOENT: gone } })
+  for (const file of directory.files) {
+    const next = asm.label('unlinked')
+    asm.call('unlinkat', [slotValue(fd), text(asm, file), ZERO], { on: { ENOENT: next } })
+    asm.place(next)
+  }
+  close(asm, fd)
+  const operands = [AT_FDCWD, text(asm, directory.path), flags(AT, 'REMOVEDIR')]
+  asm.call('unlinkat', operands, { on: { ENOENT: gone } })
+  asm.place(gone)
+}
