@@ -1,11 +1,12 @@
 /** What a schema cannot say: rules between fields, run before anything is done. */
 import type { Issue } from '../errors.ts'
 import type { Check } from './checks/check.ts'
-import { commonChecks } from './checks/common.ts'
+
 import { linuxChecks } from './checks/linux.ts'
 import { processChecks } from './checks/process.ts'
 import { resourceChecks } from './checks/resources.ts'
 import { seccompChecks } from './checks/seccomp.ts'
+import { commonChecks } from './checks/whole-spec.ts'
 import { overlaps } from './pointer.ts'
 import type { Spec } from './spec.ts'
 
