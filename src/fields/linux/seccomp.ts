@@ -3,6 +3,7 @@ import type { Issue, Pointer } from '../../errors.ts'
 import type { LoadSeccomp } from '../../plan/steps.ts'
 import { SYSCALL } from '../../sys/syscall-numbers.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
+import { needsFinalCapset } from '../process/capabilities.ts'
 import { notYet } from '../walk.ts'
 import { AUDIT_ARCHITECTURE, evaluateFilter, VERDICT } from './seccomp-evaluate.ts'
 
@@ -48,13 +49,9 @@ function kernelFlags(flags: readonly SeccompFlag[]): readonly string[] {
   )
 }
 
-/**
- * What the executor does after the filter is on. Without no_new_privs the load needs
- * CAP_SYS_ADMIN, which one capset takes away afterwards.
- */
+/** What the executor does after the filter is on: see the phases behind `seccomp`. */
 function callsUnderFilter(planning: Planning): readonly ('capset' | 'execve' | 'exit_group')[] {
-  const privileged = planning.spec.process?.noNewPrivileges !== true
-  return privileged ? ['capset', 'execve', 'exit_group'] : ['execve', 'exit_group']
+  return needsFinalCapset(planning) ? ['capset', 'execve', 'exit_group'] : ['execve', 'exit_group']
 }
 
 /** Found here, before anything is made; later nobody would be left to say why. */

@@ -33,7 +33,8 @@ const PROFILE: Seccomp = { defaultAction: 'SCMP_ACT_ALLOW' }
 
 function plan(profile: Seccomp, filter: string | undefined, process: Partial<Process> = {}) {
   const compiled = filter === undefined ? {} : { seccomp: { filter, unknownSyscalls: [] } }
-  const planning = planningOf({ process: { cwd: '/', ...process }, ...compiled })
+  const linux = { seccomp: profile }
+  const planning = planningOf({ linux, process: { cwd: '/', ...process }, ...compiled })
   return planFields<{ seccomp?: Seccomp }>({ seccomp }, { seccomp: profile }, '/linux', planning)
 }
 
@@ -84,11 +85,14 @@ describe('calls that are still to be made under the filter', () => {
     ])
   })
 
-  test('capset counts only without no_new_privs', () => {
+  test('capset counts only where CAP_SYS_ADMIN was held for the load and must go', () => {
     const filter = makeFilter({ execve: allow, exit_group: allow }, errno | 1)
     const profile: Seccomp = { defaultAction: 'SCMP_ACT_ERRNO' }
     expect(messages(profile, filter)).toEqual([expect.stringMatching(/^capset is denied/)])
     expect(messages(profile, filter, { noNewPrivileges: true })).toEqual([])
+    const all = ['CAP_SYS_ADMIN']
+    const capabilities = { bounding: all, effective: all, permitted: all }
+    expect(messages(profile, filter, { capabilities })).toEqual([])
   })
 
   test.each([
