@@ -1,7 +1,10 @@
 import { defineConfig } from 'vitest/config'
 
+const report = process.env.TSRUNC_TEST_REPORT
+
 export default defineConfig({
   test: {
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     projects: [
       {
         test: {

@@ -1,7 +1,6 @@
 /** What a schema cannot say: rules between fields, run before anything is done. */
 import type { Issue } from '../errors.ts'
 import type { Check } from './checks/check.ts'
-
 import { linuxChecks } from './checks/linux.ts'
 import { processChecks } from './checks/process.ts'
 import { resourceChecks } from './checks/resources.ts'
