@@ -1,4 +1,9 @@
-import type { BindMount, MountAttribute, MountFilesystem } from '../../plan/steps.ts'
+import type {
+  BindMount,
+  MountAttribute,
+  MountFilesystem,
+  PropagationChange,
+} from '../../plan/steps.ts'
 import { attach, cloneTree, close, openBelow, text } from '../calls.ts'
 import { FSCONFIG, FSMOUNT, FSOPEN, flags, MOUNT_ATTR, NULL, RESOLVE, ZERO } from '../constants.ts'
 import { addMeet, type Context, failure, isFinishedLater, rootOf } from '../context.ts'
@@ -130,11 +135,15 @@ export function lowerBindMount(context: Context, step: BindMount): void {
   const tree = mountSlot(context, step.destination)
   const target = asm.slot('target')
   cloneTree(asm, step.source, step.recursive, { into: tree })
-  // Rule of every bind: what is not asked to be shared is a slave before it is seen.
-  const propagation =
-    step.propagation.length > 0
-      ? step.propagation
-      : ([{ propagation: 'slave', recursive: true }] as const)
+  // What nobody asked to be shared is a slave before it is seen: no mount of the container's may
+  // appear on the host.
+  const wished: readonly PropagationChange[] =
+    step.propagation.length > 0 ? step.propagation : [{ propagation: 'slave', recursive: true }]
+  const propagation = wished.map((change) => ({
+    ...change,
+    // Of a tree that is one mount, all is said in one call.
+    recursive: change.recursive && step.recursive,
+  }))
   changeMount(asm, slotValue(tree), step.attributes, step.recursiveAttributes, propagation)
   asm.mkpath(slotValue(rootOf(context)), step.destination, step.sourceKind, { into: target })
   attach(asm, tree, target)
