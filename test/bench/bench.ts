@@ -1,0 +1,210 @@
+/**
+ * `npm run bench [ROUNDS]`: how long whole processes take, from the caller's side, beside the
+ * peers that are installed. Every round measures every runtime once, in turn, so that what else
+ * the machine does hits all alike. Two views of the cgroups: the host's own, and, on a host with
+ * v1 hierarchies, a private mount namespace with cgroup v2 alone, which crun needs.
+ */
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, loadavg, release, tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { defaultSpec } from '../../src/config/default-spec.ts'
+import { stringifyJson } from '../../src/config/stringify-json.ts'
+
+interface Runtime {
+  readonly name: string
+  readonly path: string
+}
+
+interface Sample {
+  readonly run: number
+  readonly create: number
+  readonly start: number
+  readonly delete: number
+}
+
+type Samples = Map<string, Sample[]>
+
+const PEERS = ['runc', 'crun', 'youki']
+const DIRECTORIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin']
+const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }
+/** Tells the copy of this process that it is in the private view. */
+const PRIVATE_VIEW = '--private-view'
+
+function print(line = ''): void {
+  process.stdout.write(`${line}\n`)
+}
+
+function findRuntimes(): { found: Runtime[]; missing: string[] } {
+  const found = [{ name: 'tsrunc', path: resolve('bin/tsrunc') }]
+  const missing: string[] = []
+  for (const name of PEERS) {
+    const path = DIRECTORIES.map((directory) => join(directory, name)).find(existsSync)
+    if (path === undefined) missing.push(name)
+    else found.push({ name, path })
+  }
+  return { found, missing }
+}
+
+function prepareBundle(home: string): string {
+  const bundle = join(home, 'bundle')
+  for (const name of ['proc', 'sys', 'dev']) {
+    mkdirSync(join(bundle, 'rootfs', name), { recursive: true })
+  }
+  writeFileSync(join(home, 'true.c'), 'int main(void) { return 0; }\n')
+  const output = join(bundle, 'rootfs', 'true')
+  execFileSync('cc', ['-static', '-Os', '-o', output, join(home, 'true.c')])
+  const spec = defaultSpec({ rootless: false, unified: true })
+  const { resources: _, ...linux } = spec.linux ?? {}
+  const config = {
+    ...spec,
+    // crun's device filter wants CAP_SYS_RESOURCE, which not every root has.
+    linux,
+    // What Debian 12's peers know.
+    ociVersion: '1.0.2',
+    process: { ...spec.process, terminal: false, args: ['/true'] },
+  }
+  writeFileSync(join(bundle, 'config.json'), stringifyJson(config))
+  return bundle
+}
+
+/** Milliseconds of one call; throws when it fails. */
+function time(path: string, args: readonly string[]): number {
+  const begin = process.hrtime.bigint()
+  const result = spawnSync(path, args, { stdio: ['ignore', 'ignore', 2], env: ENVIRONMENT })
+  const milliseconds = Number(process.hrtime.bigint() - begin) / 1e6
+  if (result.status !== 0) throw new Error(`${path} ${args.join(' ')}: status ${result.status}`)
+  return milliseconds
+}
+
+function measure({ name, path }: Runtime, home: string, bundle: string, round: number): Sample {
+  const root = ['--root', join(home, `state-${name}`)]
+  const id = `tsrunc-bench-${process.pid}-${round}`
+  const pidFile = join(home, 'pid')
+  const run = time(path, [...root, 'run', '--bundle', bundle, id])
+  const create = time(path, [...root, 'create', '--bundle', bundle, '--pid-file', pidFile, id])
+  const start = time(path, [...root, 'start', id])
+  waitForEnd(readFileSync(pidFile, 'utf8'))
+  return { run, create, start, delete: time(path, [...root, 'delete', id]) }
+}
+
+function waitForEnd(pid: string): void {
+  const deadline = Date.now() + 5000
+  while (Date.now() < deadline) {
+    try {
+      if (/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))) return
+    } catch {
+      return
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+  }
+  throw new Error(`/true is still there after 5 s: pid ${pid}`)
+}
+
+/** A runtime that cannot run here is named, and left out. */
+function tryOut(runtimes: readonly Runtime[], home: string, bundle: string): Runtime[] {
+  return runtimes.filter((runtime) => {
+    const id = `tsrunc-bench-${process.pid}-try`
+    const args = ['--root', join(home, `state-${runtime.name}`), 'run', '--bundle', bundle, id]
+    const result = spawnSync(runtime.path, args, { encoding: 'utf8', env: ENVIRONMENT })
+    if (result.status === 0) return true
+    print(`${runtime.name} left out: ${result.stderr.trim().split('\n')[0]}`)
+    return false
+  })
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}
+
+function report(samples: Samples, floor: number): void {
+  const columns = ['run', 'create', 'start', 'delete', 'create+start+delete'] as const
+  print(
+    `${''.padEnd(10)}${columns.map((name) => name.padStart(Math.max(9, name.length + 2))).join('')}`,
+  )
+  for (const [name, list] of samples) {
+    const totals = list.map((sample) => sample.create + sample.start + sample.delete)
+    const medians = [
+      ...(['run', 'create', 'start', 'delete'] as const).map((column) =>
+        median(list.map((sample) => sample[column])),
+      ),
+      median(totals),
+    ]
+    print(
+      name.padEnd(10) +
+        medians.map((value, i) => value.toFixed(1).padStart(i === 4 ? 21 : 9)).join(''),
+    )
+  }
+  print(`(of each call, ${floor.toFixed(1)} ms are the spawning of any program from here)`)
+}
+
+function benchmark(rounds: number, title: string): void {
+  const home = mkdtempSync(join(tmpdir(), 'tsrunc-bench-'))
+  try {
+    const bundle = prepareBundle(home)
+    print(`\n${title}`)
+    const runtimes = tryOut(findRuntimes().found, home, bundle)
+    const samples: Samples = new Map(runtimes.map(({ name }) => [name, []]))
+    const floors: number[] = []
+    for (let round = 0; round < rounds; round++) {
+      floors.push(time(join(bundle, 'rootfs/true'), []))
+      for (let turn = 0; turn < runtimes.length; turn++) {
+        const runtime = runtimes[(round + turn) % runtimes.length]
+        if (runtime === undefined) continue
+        samples.get(runtime.name)?.push(measure(runtime, home, bundle, round))
+      }
+    }
+    report(samples, median(floors))
+  } finally {
+    rmSync(home, { recursive: true, force: true })
+  }
+}
+
+function printHeader(rounds: number): void {
+  const { found, missing } = findRuntimes()
+  print('Whole-process times in ms, medians; a static program that returns at once, default config')
+  print('(namespaces pid, network, ipc, uts, mount, cgroup; 7 mounts; no seccomp, no resources).')
+  print(
+    `Linux ${release()}, ${cpus().length} CPUs (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(2)}, ` +
+      `Node ${process.version}, ${rounds} rounds, interleaved.`,
+  )
+  for (const { path } of found) {
+    const [version = ''] = execFileSync(path, ['--version'], { encoding: 'utf8' }).split('\n')
+    print(`  ${version} (${path})`)
+  }
+  if (missing.length > 0) print(`  not installed here: ${missing.join(', ')}`)
+}
+
+function isUnified(): boolean {
+  return existsSync('/sys/fs/cgroup/cgroup.controllers')
+}
+
+/** The same program again, where /sys/fs/cgroup is cgroup v2 and nothing else. */
+function benchmarkPrivately(rounds: number): void {
+  const script =
+    'mount --make-rprivate / && umount --recursive /sys/fs/cgroup && ' +
+    'mount -t cgroup2 none /sys/fs/cgroup && exec "$@"'
+  const own = [process.execPath, process.argv[1] ?? '', String(rounds), PRIVATE_VIEW]
+  const args = ['--mount', 'sh', '-c', script, 'sh', ...own]
+  const { status } = spawnSync('unshare', args, { stdio: 'inherit' })
+  if (status !== 0) print(`the private view of cgroup v2 failed (status ${status}): left out`)
+}
+
+function main(): void {
+  const [first = '30', view] = process.argv.slice(2)
+  const rounds = Number(first)
+  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 10_000) {
+    throw new Error(`ROUNDS must be a number from 1 to 10000, found ${first}`)
+  }
+  if (process.getuid?.() !== 0) throw new Error('containers of other users than root must wait')
+  if (view === PRIVATE_VIEW) {
+    benchmark(rounds, 'A private view of cgroup v2, no controllers:')
+    return
+  }
+  printHeader(rounds)
+  const mode = isUnified() ? 'cgroup v2' : 'cgroup v1 and v2 (hybrid)'
+  benchmark(rounds, `The host as it is: ${mode}:`)
+  if (!isUnified()) benchmarkPrivately(rounds)
+}
+
+main()
