@@ -100,6 +100,7 @@ function textAt(bytes: Buffer, at: number): string {
 }
 
 function readAt(fd: number, position: number, size: number): Buffer {
+  if (!Number.isSafeInteger(position)) return Buffer.alloc(0)
   const bytes = Buffer.alloc(Math.min(size, MAX_BLOCK))
   return bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, position))
 }

@@ -1,0 +1,93 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { describeFailure } from '../../src/cli/failure.ts'
+import { createLog, formatRecord, salvageLogFlags } from '../../src/cli/log.ts'
+import { StateError, StepError, SyscallError, UsageError } from '../../src/errors.ts'
+
+function freshFile(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'tsrunc-test-log-'))
+  onTestFinished(() => rmSync(directory, { recursive: true }))
+  return join(directory, 'log')
+}
+
+describe('the log', () => {
+  it('a record is one line whose time is RFC 3339', () => {
+    const time = new Date('2026-01-02T03:04:05.678Z')
+    expect(formatRecord('json', 'error', 'a "b"\nc', time)).toBe(
+      '{"level":"error","msg":"a \\"b\\"\\nc","time":"2026-01-02T03:04:05Z"}\n',
+    )
+    expect(formatRecord('text', 'warning', 'a "b"\nc', time)).toBe(
+      'time="2026-01-02T03:04:05Z" level=warning msg="a \\"b\\"\\nc"\n',
+    )
+  })
+
+  it('with a file, an error is a record there and plain on stderr', () => {
+    const file = freshFile()
+    const log = createLog({ log: file, logFormat: 'json', debug: false })
+    expect(log.fatal('it broke')).toBe('it broke\n')
+    expect(readFileSync(file, 'utf8')).toMatch(/^\{"level":"error","msg":"it broke",.*\}\n$/)
+  })
+
+  it('without a file, the record is on stderr', () => {
+    const log = createLog({ logFormat: 'text', debug: false })
+    expect(log.fatal('it broke')).toMatch(/^time="[^"]*" level=error msg="it broke"\n$/)
+  })
+
+  it('an error is the only record: warnings wait for a success', () => {
+    const file = freshFile()
+    const failing = createLog({ log: file, logFormat: 'json', debug: false })
+    failing.warning('careful')
+    failing.debug('detail')
+    failing.fatal('it broke')
+    expect(readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(1)
+    const succeeding = createLog({ log: file, logFormat: 'json', debug: false })
+    succeeding.warning('careful')
+    expect(succeeding.finish()).toBe('')
+    expect(readFileSync(file, 'utf8')).toContain('careful')
+  })
+
+  it('a file that cannot be written is a usage error', () => {
+    expect(() => createLog({ log: '/no/such/dir/log', logFormat: 'text', debug: false })).toThrow(
+      UsageError,
+    )
+  })
+
+  it('its flags are found on a command line that is wrong elsewhere', () => {
+    expect(salvageLogFlags(['tsrunc', '-log', 'F', '--log-format=json', '--bogus'])).toEqual({
+      log: 'F',
+      logFormat: 'json',
+      debug: false,
+    })
+    expect(salvageLogFlags(['tsrunc', 'state'])).toEqual({ logFormat: 'text', debug: false })
+  })
+})
+
+describe('what a user reads', () => {
+  it('errors of ours begin with the command and the container', () => {
+    const step = new StepError('/mounts/3', 'move_mount(…): EINVAL')
+    expect(describeFailure(step, 'create web1')).toBe(
+      'create web1: /mounts/3: move_mount(…): EINVAL',
+    )
+    expect(describeFailure(new StateError('container does not exist'), 'state web1')).toBe(
+      'state web1: container does not exist',
+    )
+    const call = new SyscallError('setns', 'setns(3)', 'EPERM', 'who are you?')
+    expect(describeFailure(call, 'create web1')).toBe(
+      'create web1: setns(3): EPERM (hint: who are you?)',
+    )
+  })
+
+  it('a usage error stands alone', () => {
+    expect(describeFailure(new UsageError('unknown flag -x'), 'create')).toBe('unknown flag -x')
+  })
+
+  it('anything else is a bug of ours, in one line without a stack', () => {
+    const text = describeFailure(new TypeError('x is not\n a function'), 'start web1')
+    expect(text).toMatch(
+      /^start web1: internal error: TypeError: x is not a function \(this is a bug/,
+    )
+    expect(text).not.toContain('\n')
+  })
+})
