@@ -7,7 +7,6 @@ import {
 } from 'node:child_process'
 import {
   copyFileSync,
-  existsSync,
   mkdtempSync,
   readFileSync,
   realpathSync,
@@ -91,14 +90,19 @@ export async function eventually<T>(ask: () => T | undefined | false): Promise<T
   throw new Error(`never came true: ${ask}`)
 }
 
-/** Children of a process that are not ended: name and pid; zombies as `name (zombie)`. */
+/** The names of a process's children; ended ones that nobody waited for as `name (zombie)`. */
 export function childrenOf(pid: number): string[] {
-  const file = `/proc/${pid}/task/${pid}/children`
-  if (!existsSync(file)) return []
-  const pids = readFileSync(file, 'utf8').trim().split(' ').filter(Boolean)
-  return pids.map((child) => {
-    const status = readFileSync(`/proc/${child}/status`, 'utf8')
-    const name = /^Name:\t(.*)$/m.exec(status)?.[1] ?? ''
-    return /^State:\tZ/m.test(status) ? `${name} (zombie)` : name
-  })
+  try {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    return children.trim().split(' ').filter(Boolean).map(describeProcess)
+  } catch {
+    // One of them is gone meanwhile: the caller asks again.
+    return ['?']
+  }
+}
+
+function describeProcess(pid: string): string {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  const name = /^Name:\t(.*)$/m.exec(status)?.[1] ?? ''
+  return /^State:\tZ/m.test(status) ? `${name} (zombie)` : name
 }

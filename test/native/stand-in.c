@@ -2,7 +2,8 @@
  * Stands in for three programs in tests of the front and the supervisor. As `node` it copies its
  * request to files beside itself and then does what the words after the command ask for, so that a
  * test writes `tsrunc run exit 7`. As `tsrunc-teardown` (an executor) it writes what it was given
- * into the file that its program names. With `--without-arguments FILE` it executes FILE so.
+ * into the file that its program names. It executes another program for `--without-arguments FILE`
+ * and, with SIGCHLD ignored, for `--ignoring-children FILE WORD…`.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -249,6 +250,11 @@ int main(int argc, char **argv)
 {
   if (argc > 2 && strcmp(argv[1], "--without-arguments") == 0) {
     execve(argv[2], (char *[]){ NULL }, environ);
+    return 98;
+  }
+  if (argc > 2 && strcmp(argv[1], "--ignoring-children") == 0) {
+    signal(SIGCHLD, SIG_IGN);
+    execv(argv[2], argv + 2);
     return 98;
   }
   if (strcmp(argv[0], "tsrunc-teardown") == 0)

@@ -29,7 +29,7 @@ async function start(
   const keep = rig.path('keep')
   writeFileSync(keep, encodeSupervise({ pid: 1, pidfd: 0, fallback: [] }).bytes)
   const args = ['run', ...before, ...init, 'hand-over', keep]
-  const front = spawn(rig.front, args, { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
+  const front = spawn(rig.front, args, { stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'] })
   const ended = once(front, 'exit')
   const pid = front.pid ?? 0
   const stop = async () => {
@@ -40,7 +40,7 @@ async function start(
   }
   try {
     const text = await eventually(() => existsSync(rig.path('init')) && read(rig, 'init'))
-    await eventually(() => !childrenOf(pid).some((name) => name.startsWith('node')))
+    await eventually(() => !/node|\?/.test(childrenOf(pid).join()))
     return { front, pid, init: Number(text), ended, [Symbol.asyncDispose]: stop }
   } catch (error) {
     await stop()
@@ -136,8 +136,8 @@ test('SIGTSTP does not stop the supervisor', async () => {
 test('a pipe that the caller passed on ends when the container has closed it', async () => {
   using rig = openRig()
   await using run = await start(rig, [], ['init', 'exec sleep 60'])
-  const pipe = run.front.stdio[3] as Readable
-  await eventually(() => pipe.readableEnded)
+  const pipes = run.front.stdio.slice(3) as Readable[]
+  await eventually(() => pipes.every((pipe) => pipe.readableEnded))
   expect(run.front.exitCode).toBeNull()
 })
 
@@ -160,4 +160,15 @@ test('Node dies with its supervisor, and is in no foreground group', async () =>
   expect(isAlive(node)).toBe(true)
   front.kill('SIGKILL')
   await eventually(() => !isAlive(node))
+})
+
+test('Node that closed its socket is waited for without work', async () => {
+  using rig = openRig()
+  const args = ['run', 'hang-up', 'sleep', '300', 'exit', '3']
+  const front = spawn(rig.front, args, { stdio: 'ignore' })
+  const ended = once(front, 'exit')
+  await setTimeout(250)
+  const fields = readFileSync(`/proc/${front.pid}/stat`, 'utf8').split(' ')
+  expect(Number(fields[13]) + Number(fields[14])).toBeLessThan(5)
+  expect(await ended).toEqual([3, null])
 })
