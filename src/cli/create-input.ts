@@ -35,7 +35,7 @@ export function readCreateInput(id: string, flags: Flags, context: Context): Cre
     spec: prepared.spec,
     plan: prepared.plan,
     lowered: prepared.lowered,
-    architecture: prepared.facts.architecture,
+    facts: prepared.facts,
     descriptors: request.descriptors,
     ...(pidFile && { pidFile: resolve(pidFile) }),
     ...(pidfdSocket && { pidfdSocket: resolve(pidfdSocket) }),

@@ -1,18 +1,12 @@
 /** From the status page back to words: which config field, which call, which errno, what to do. */
 import { StepError } from '../errors.ts'
+import { explainFail } from '../lower/fail-codes.ts'
 import { LANE, LANE_SIZE, LANE_STATE, LANES } from '../lower/instruction-set.ts'
+import type { ListedInstruction } from '../lower/listing.ts'
 import { errnoName } from '../sys/errno.ts'
 import { findHint } from './hints.ts'
 
-/** One instruction as far as a message needs it; also kept in state.json for `start`. */
-export interface ListedInstruction {
-  readonly origin: string
-  readonly op: string
-  readonly text: string
-  readonly syscall?: string
-  /** What a `fail` instruction, or a failure here, means to a user. */
-  readonly reason?: string
-}
+export type Listing = (index: number) => ListedInstruction | undefined
 
 /** One process of a program, as the status page shows it. */
 export interface Lane {
@@ -41,11 +35,7 @@ export function readLanes(page: Buffer): readonly Lane[] {
  * The error of a program that ended early. `listing(index)` gives the instruction; `ended` is what
  * is known of the process otherwise (`was killed by SIGKILL`).
  */
-export function explainFailure(
-  page: Buffer,
-  listing: (index: number) => ListedInstruction | undefined,
-  ended: string,
-): StepError {
+export function explainFailure(page: Buffer, listing: Listing, ended: string): StepError {
   const lanes = readLanes(page)
   const failed = lanes.filter((lane) => lane.state === 'failed')
   const signalled = lanes.find((lane) => lane.state === 'signalled')
@@ -68,11 +58,7 @@ export function explainFailure(
   )
 }
 
-function explainLane(
-  lane: Lane,
-  failed: readonly Lane[],
-  listing: (index: number) => ListedInstruction | undefined,
-): StepError {
+function explainLane(lane: Lane, failed: readonly Lane[], listing: Listing): StepError {
   const instruction = listing(lane.index)
   if (instruction === undefined) {
     return new StepError('', `instruction ${lane.index} failed: ${errnoName(lane.errno)}`)
@@ -84,8 +70,8 @@ function explainLane(
 
 function describe(instruction: ListedInstruction, lane: Lane, outer: string | undefined): string {
   if (instruction.op === 'fail') {
-    const errno = lane.errno === 0 ? '' : `: ${errnoName(lane.errno)}`
-    return `${instruction.reason ?? instruction.text}${errno}`
+    const detail = explainFail(lane.code, lane.errno)
+    return `${instruction.reason ?? instruction.text}${detail === '' ? '' : `: ${detail}`}`
   }
   const errno = errnoName(lane.errno)
   const call = instruction.syscall ?? instruction.op

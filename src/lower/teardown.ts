@@ -18,6 +18,8 @@ export interface Teardown {
   readonly architecture: Architecture
   /** Directories to remove, in this order: deepest first. */
   readonly cgroups: readonly { readonly path: string; readonly version: 1 | 2 }[]
+  /** Directories above them that create made: removed unless another container lives there. */
+  readonly parents: readonly string[]
   /** `state` is the hook's stdin. */
   readonly poststop: readonly { readonly step: RunHook; readonly state: Uint8Array }[]
   /** cwd of the hooks. */
@@ -39,6 +41,12 @@ export function lowerTeardown(teardown: Teardown): Program {
   for (const { path } of teardown.cgroups) {
     asm.begin(undoneCgroup(path))
     removeCgroup(asm, path)
+  }
+  for (const path of teardown.parents) {
+    asm.begin(undoneCgroup(path))
+    const next = asm.label('left')
+    asm.call('unlinkat', [AT_FDCWD, text(asm, path), flags(AT, 'REMOVEDIR')], { on: { '*': next } })
+    asm.place(next)
   }
   for (const { step, state } of teardown.poststop) {
     asm.begin(step)

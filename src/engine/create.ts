@@ -1,0 +1,109 @@
+/**
+ * `create`: from a compiled bundle to a process that waits for `start`. Whatever fails on the way,
+ * what was made so far is undone before the error leaves; what a SIGKILL of this process would
+ * leave behind is on record before it is made, so that `delete --force` finds it.
+ */
+import type { Spec } from '../config/spec.ts'
+import type { CreateOptions, Facts } from '../host/facts.ts'
+import type { Program } from '../lower/assembler.ts'
+import type { Lowered } from '../lower/lower.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { HostStep } from '../plan/steps.ts'
+import type { ContainerRecord } from '../state/record.ts'
+import {
+  createContainerDirectory,
+  lockContainer,
+  openRoot,
+  openStatusPage,
+  removeContainerDirectory,
+  writeRecord,
+} from '../state/store.ts'
+import { closeFd, pathBelow, setCloseOnExec } from '../sys/fd.ts'
+import { listenUnix } from '../sys/socket.ts'
+import {
+  beginCreation,
+  type Creation,
+  performHostStep,
+  serveCreation,
+  takePidfd,
+} from './creation.ts'
+import { findPreserved, nameDescriptors } from './descriptors.ts'
+import { explainExecution, reapExecution, serveMeetings, startExecution } from './execution.ts'
+import type { Meeting } from './protocol.ts'
+import { undoCreation } from './undo.ts'
+
+/** Where tests may interfere: nothing of it is reachable from the command line. */
+export interface FaultPoints {
+  readonly beforeHostStep?: (step: HostStep) => void
+  readonly program?: (program: Program) => Program
+  readonly beforeAnswer?: (meeting: Meeting) => void
+}
+
+export interface CreateInput {
+  /** The runtime's root directory. */
+  readonly rootPath: string
+  readonly options: CreateOptions
+  readonly spec: Spec
+  readonly plan: Plan
+  readonly lowered: Lowered
+  readonly facts: Facts
+  /** Fds from 3 on that the caller left open to us. */
+  readonly descriptors: readonly number[]
+  readonly pidFile?: string
+  readonly pidfdSocket?: string
+  readonly warn: (message: string) => void
+  /** Called once the id is ours, before the first effect. */
+  readonly claimed?: () => void
+  readonly faults?: FaultPoints
+}
+
+/** What `run` needs of the container that it just made. */
+export interface Created {
+  readonly record: ContainerRecord
+  /** pidfd of the container's process; the caller closes it. */
+  readonly pidfd: number
+}
+
+/** Creates a container. When it throws, nothing is left, or the error says what is. */
+export function createContainer(input: CreateInput): Created {
+  const { options, lowered } = input
+  const preserved = findPreserved(options, input.descriptors)
+  // Node marks only some of the fds that it was started with.
+  input.descriptors.forEach(setCloseOnExec)
+  using root = openRoot(input.rootPath)
+  using directory = createContainerDirectory(root, options.id)
+  using _lock = lockContainer(directory)
+  const creation = beginCreation(input, directory)
+  try {
+    writeRecord(directory, creation.record)
+    input.claimed?.()
+    for (const step of lowered.prologue) performHostStep(creation, step)
+    runProgram(creation, preserved)
+    return { record: creation.record, pidfd: takePidfd(creation) }
+  } catch (error) {
+    throw undoCreation(creation, error, () => removeContainerDirectory(root, options.id))
+  }
+}
+
+function runProgram(creation: Creation, preserved: readonly number[]): void {
+  const { input, directory } = creation
+  const program = input.faults?.program?.(input.lowered.program) ?? input.lowered.program
+  const status = openStatusPage(directory)
+  const listening = listenUnix(pathBelow(directory.fd, 'start.sock'))
+  try {
+    const given = nameDescriptors(listening, preserved)
+    const execution = startExecution({ program, status, given })
+    creation.execution = execution
+    const end = serveMeetings(
+      execution.control,
+      (meeting) => serveCreation(creation, meeting),
+      () => creation.done,
+    )
+    delete creation.execution
+    const { ended } = reapExecution(execution)
+    if (end === 'gone') throw explainExecution(execution, ended)
+  } finally {
+    closeFd(listening)
+    closeFd(status)
+  }
+}

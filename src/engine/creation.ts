@@ -1,0 +1,133 @@
+/** A container in the making, and what the runtime does for it from outside, step by step. */
+import { writeFileSync } from 'node:fs'
+import { StepError } from '../errors.ts'
+import type { HostStep } from '../plan/steps.ts'
+import type { ContainerRecord } from '../state/record.ts'
+import { type ContainerDirectory, writeRecord } from '../state/store.ts'
+import { duplicateFd } from '../sys/fd.ts'
+import { readProcess } from '../sys/process.ts'
+import { attachDeviceFilter } from './cgroups/device-filter.ts'
+import { joinCgroup, makeCgroup, writeCgroupFile } from './cgroups/steps.ts'
+import type { CreateInput } from './create.ts'
+import { exchange } from './exchanges.ts'
+import type { Execution } from './execution.ts'
+import type { HookContainer } from './hook-state.ts'
+import { type HookFiles, runHook } from './hooks.ts'
+import { createRecord } from './new-record.ts'
+import { sendPidfd, writePidFile } from './pid-file.ts'
+import type { Answer, Meeting } from './protocol.ts'
+
+export interface Creation {
+  readonly input: CreateInput
+  readonly directory: ContainerDirectory
+  record: ContainerRecord
+  execution?: Execution
+  /** Of the container's process, once the executor told of it. */
+  pidfd?: number
+  /** A meeting of init that overtook the news of its birth. */
+  early?: Meeting
+  /** stdin and output of the hooks that ran inside. */
+  readonly hookFiles: HookFiles[]
+  /** A hook of the runtime's has run. */
+  hooksRan: boolean
+  done: boolean
+}
+
+/** The record has every name that will be made: what a SIGKILL leaves can be found by it. */
+export function beginCreation(input: CreateInput, directory: ContainerDirectory): Creation {
+  const record = createRecord(input)
+  return { input, directory, record, hookFiles: [], hooksRan: false, done: false }
+}
+
+/** Serves one meeting of `create`. Throws what makes create fail. */
+export function serveCreation(creation: Creation, meeting: Meeting): Answer | undefined {
+  const { lowered, faults } = creation.input
+  const meet = lowered.meets.get(meeting.number)
+  if (meet === undefined) throw new Error(`unknown meeting ${meeting.number}: a bug in tsrunc`)
+  if (meet.kind === 'cloned') {
+    recordBirth(creation, meeting)
+    return creation.early === undefined ? undefined : serveCreation(creation, creation.early)
+  }
+  // Two processes send on one socket: the child's first meeting may overtake its parent's news.
+  if (creation.record.pid === 0) {
+    creation.early = meeting
+    return undefined
+  }
+  faults?.beforeAnswer?.(meeting)
+  if (meet.kind === 'exchange') return exchange(creation, meet.step, meeting)
+  for (const step of meet.steps) performHostStep(creation, step)
+  return { verdict: 'proceed' }
+}
+
+function recordBirth(creation: Creation, meeting: Meeting): void {
+  const [pidfd] = meeting.fds
+  if (pidfd === undefined) throw new Error('the executor sent no pidfd: a bug in tsrunc')
+  creation.pidfd = duplicateFd(pidfd)
+  const pid = Number(meeting.values[0])
+  const startTime = readProcess(pid)?.startTime ?? ''
+  creation.record = { ...creation.record, pid, startTime }
+  writeRecord(creation.directory, creation.record)
+}
+
+/** Does one host step; its failure names the config field that asked for it. */
+export function performHostStep(creation: Creation, step: HostStep): void {
+  creation.input.faults?.beforeHostStep?.(step)
+  try {
+    performStep(creation, step)
+  } catch (error) {
+    if (error instanceof StepError) throw error
+    throw new StepError(step.origin, error instanceof Error ? error.message : String(error), {
+      cause: error,
+    })
+  }
+}
+
+function performStep(creation: Creation, step: HostStep): void {
+  const { pid } = creation.record
+  switch (step.kind) {
+    case 'make-cgroup':
+      makeCgroup(step)
+      break
+    case 'write-cgroup-file':
+      writeCgroupFile(step)
+      break
+    case 'attach-device-filter':
+      attachDeviceFilter(step)
+      break
+    case 'join-cgroup':
+      joinCgroup(step, pid)
+      break
+    case 'set-oom-score':
+      writeFileSync(`/proc/${pid}/oom_score_adj`, String(step.value))
+      break
+    case 'run-hook':
+      creation.hooksRan = true
+      runHook(step, hookContainer(creation), creation.input.facts.architecture)
+      break
+    case 'record-created':
+      recordCreated(creation)
+  }
+}
+
+function recordCreated(creation: Creation): void {
+  const { pidFile, pidfdSocket } = creation.input
+  creation.record = { ...creation.record, creating: false }
+  writeRecord(creation.directory, creation.record)
+  if (pidfdSocket !== undefined) sendPidfd(pidfdSocket, creation.pidfd ?? -1)
+  if (pidFile !== undefined) writePidFile(pidFile, creation.record.pid)
+  creation.done = true
+}
+
+/** The pidfd goes to the caller, who closes it. */
+export function takePidfd(creation: Creation): number {
+  const { pidfd } = creation
+  if (pidfd === undefined) throw new Error('no process was made: a bug in tsrunc')
+  delete creation.pidfd
+  return pidfd
+}
+
+/** What hooks are told of the container. */
+export function hookContainer(creation: Creation): HookContainer {
+  const { id, ociVersion, bundle, annotations, pid } = creation.record
+  return { id, ociVersion, bundle, annotations, pid }
+}

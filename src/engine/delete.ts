@@ -1,0 +1,57 @@
+/** `delete`: removes what `create` made, in whatever state it was left. */
+import { StateError } from '../errors.ts'
+import { type ContainerRecord, emptyRecord } from '../state/record.ts'
+import { readStatus } from '../state/status.ts'
+import {
+  type ContainerDirectory,
+  containerExists,
+  lockContainer,
+  openContainer,
+  openRoot,
+  readRecord,
+  removeContainerDirectory,
+} from '../state/store.ts'
+import type { Architecture } from '../sys/syscall-numbers.ts'
+import { destroyContainer } from './destroy.ts'
+
+export interface DeleteInput {
+  readonly rootPath: string
+  readonly id: string
+  readonly force: boolean
+  readonly architecture: Architecture
+  readonly warn: (message: string) => void
+}
+
+/**
+ * Deletes a stopped or created container; a running one only by force. By force, a container that
+ * does not exist is no error, and neither is a state directory without a readable record.
+ */
+export function deleteContainer(input: DeleteInput): void {
+  const { id, force } = input
+  using root = openRoot(input.rootPath)
+  if (force && !containerExists(root, id)) return
+  using directory = openContainer(root, id)
+  using _lock = lockContainer(directory)
+  const record = readRecordToDelete(directory, input)
+  const status = readStatus(directory, record)
+  if (!force && status !== 'stopped' && status !== 'created') {
+    throw new StateError(`cannot delete container ${id} that is not stopped: ${status}`)
+  }
+  destroyContainer({
+    record,
+    architecture: input.architecture,
+    poststop: record.hooks.poststop,
+    warn: input.warn,
+    removeDirectory: () => removeContainerDirectory(root, id),
+  })
+}
+
+function readRecordToDelete(directory: ContainerDirectory, input: DeleteInput): ContainerRecord {
+  try {
+    return readRecord(directory)
+  } catch (error) {
+    if (!input.force) throw error
+    input.warn(`${error instanceof Error ? error.message : String(error)}: removing what is left`)
+    return emptyRecord(input.id)
+  }
+}

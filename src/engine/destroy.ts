@@ -1,0 +1,50 @@
+/** The end of a container, whatever state it is in: processes, cgroups, hooks, state directory. */
+import type { RunHook } from '../plan/steps.ts'
+import type { ContainerRecord } from '../state/record.ts'
+import type { Architecture } from '../sys/syscall-numbers.ts'
+import { killCgroups, removeCgroups } from './cgroups/remove.ts'
+import { killContainerProcess } from './container-process.ts'
+import { runHook } from './hooks.ts'
+
+export interface Destruction {
+  readonly record: ContainerRecord
+  readonly architecture: Architecture
+  readonly poststop: readonly RunHook[]
+  readonly warn: (message: string) => void
+  /** Removes the state directory; the last thing, so that a failure before it can be retried. */
+  readonly removeDirectory: () => void
+}
+
+/**
+ * Kills what still runs, then removes what was made. Throws the first failure after it tried the
+ * rest; hooks and state directory are then left to the `delete --force` that tries again. A failing poststop hook is a warning (runtime-spec, lifecycle step 13).
+ */
+export function destroyContainer(destruction: Destruction): void {
+  const { record } = destruction
+  const failures: unknown[] = []
+  for (const effect of [
+    () => killContainerProcess(record),
+    () => killCgroups(record.cgroups),
+    () => removeCgroups(record.cgroups),
+  ]) {
+    try {
+      effect()
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length > 0) throw failures[0]
+  runPoststopHooks(destruction)
+  destruction.removeDirectory()
+}
+
+function runPoststopHooks({ record, poststop, architecture, warn }: Destruction): void {
+  const { id, ociVersion, bundle, annotations } = record
+  for (const step of poststop) {
+    try {
+      runHook(step, { id, ociVersion, bundle, annotations }, architecture)
+    } catch (error) {
+      warn(`poststop hook: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+}

@@ -1,0 +1,40 @@
+/** What the container's process asks of the runtime in the middle of its program. */
+import type { Exchange } from '../lower/lower.ts'
+import { copyUp } from './copy-up.ts'
+import { type Creation, hookContainer } from './creation.ts'
+import { inspectExecutable } from './executable.ts'
+import { openHookFiles } from './hooks.ts'
+import { findHome } from './passwd.ts'
+import type { Answer, Meeting } from './protocol.ts'
+
+/** Answers one exchange. */
+export function exchange(creation: Creation, step: Exchange, meeting: Meeting): Answer {
+  const [first, second] = meeting.fds
+  switch (step.kind) {
+    case 'read-home':
+      return answerText(`HOME=${findHome(first, step.uid)}`)
+    case 'inspect-executable': {
+      if (first === undefined) return { verdict: 'proceed' }
+      const kind = inspectExecutable(first, creation.input.facts.architecture)
+      if (kind.foreign !== undefined) {
+        creation.record = { ...creation.record, foreignExecutable: kind.foreign }
+      }
+      return kind.interpreter?.startsWith('/')
+        ? answerText(kind.interpreter)
+        : { verdict: 'proceed' }
+    }
+    case 'mount-filesystem':
+      if (first === undefined || second === undefined) throw new Error('copy-up without its fds')
+      copyUp(first, second)
+      return { verdict: 'proceed' }
+    case 'run-hook': {
+      const files = openHookFiles(hookContainer(creation), step)
+      creation.hookFiles.push(files)
+      return { verdict: 'proceed', fds: [files.state, files.output] }
+    }
+  }
+}
+
+function answerText(text: string): Answer {
+  return { verdict: 'proceed', bytes: Buffer.from(`${text}\0`) }
+}

@@ -1,0 +1,122 @@
+/** One run of a program by the executor: its processes, its socket, its status page. */
+import { closeSync, ftruncateSync, readSync } from 'node:fs'
+import type { StepError } from '../errors.ts'
+import type { Program } from '../lower/assembler.ts'
+import { FD, STATUS_SIZE } from '../lower/instruction-set.ts'
+import { listInstructions } from '../lower/listing.ts'
+import { closeFd } from '../sys/fd.ts'
+import { createMemfd, createSealedMemfd, sealExecutable } from '../sys/memfd.ts'
+import { waitForChild } from '../sys/process.ts'
+import { createSocketPair } from '../sys/socket.ts'
+import { spawnExecutable } from '../sys/spawn.ts'
+import { explainFailure } from './explain.ts'
+import { executorPath } from './installation.ts'
+import { type Answer, type Meeting, receiveMeeting, sendAnswer } from './protocol.ts'
+
+export interface Execution {
+  readonly program: Program
+  /** Lane 0, a child of this process. */
+  readonly pid: number
+  readonly control: number
+  readonly status: number
+}
+
+export interface ExecutionInput {
+  readonly program: Program
+  /** Values for `program.given`, by name. */
+  readonly given?: Readonly<Record<string, number>>
+  /** The status page's file; a fresh memfd when absent. */
+  readonly status?: number
+  /** fds that become 0, 1 and 2. */
+  readonly stdio?: readonly [number, number, number]
+}
+
+let executable: number | undefined
+
+/** A sealed copy of the executor: nothing in a container can reach the host's (CVE-2019-5736). */
+export function openExecutor(): number {
+  executable ??= sealExecutable(executorPath())
+  return executable
+}
+
+/** Starts the program; its lane 0 is a child of this process. */
+export function startExecution(input: ExecutionInput): Execution {
+  const status = input.status ?? createMemfd('tsrunc-status')
+  ftruncateSync(status, STATUS_SIZE)
+  const [control, theirs] = createSocketPair()
+  const program = createSealedMemfd('tsrunc-program', input.program.bytes)
+  try {
+    const [stdin, stdout, stderr] = input.stdio ?? [0, 1, 2]
+    const pid = spawnExecutable(
+      openExecutor(),
+      ['tsrunc'],
+      [
+        { from: stdin, to: 0 },
+        { from: stdout, to: 1 },
+        { from: stderr, to: 2 },
+        { from: program, to: FD.program },
+        { from: theirs, to: FD.control },
+        { from: status, to: FD.status },
+        ...givenDescriptors(input),
+      ],
+    )
+    return { program: input.program, pid, control, status }
+  } catch (error) {
+    closeFd(control)
+    if (input.status === undefined) closeSync(status)
+    throw error
+  } finally {
+    closeFd(theirs)
+    closeFd(program)
+  }
+}
+
+function givenDescriptors(input: ExecutionInput): { from: number; to: number }[] {
+  return input.program.given.map((name, index) => {
+    const from = input.given?.[name]
+    if (from === undefined) throw new Error(`the program asks for an fd that is not there: ${name}`)
+    return { from, to: FD.given + index }
+  })
+}
+
+/** Serves meetings until `isDone` or the other side is gone; says which. */
+export function serveMeetings(
+  control: number,
+  serve: (meeting: Meeting) => Answer | undefined,
+  isDone: () => boolean,
+): 'done' | 'gone' {
+  while (!isDone()) {
+    const meeting = receiveMeeting(control)
+    if (meeting === undefined) return 'gone'
+    try {
+      const answer = serve(meeting)
+      if (answer !== undefined) sendAnswer(control, answer)
+    } finally {
+      meeting.fds.forEach(closeFd)
+    }
+  }
+  return 'done'
+}
+
+/** The error that the status page of a program tells of. */
+export function explainExecution(execution: Execution, ended: string): StepError {
+  const listing = listInstructions(execution.program)
+  return explainFailure(readStatusPage(execution.status), (index) => listing[index], ended)
+}
+
+/** The whole page, zeroes where it was never written. */
+export function readStatusPage(status: number): Buffer {
+  const page = Buffer.alloc(STATUS_SIZE)
+  readSync(status, page, 0, STATUS_SIZE, 0)
+  return page
+}
+
+/** Reaps lane 0; the words for how it ended. */
+export function reapExecution(execution: Execution): { ended: string; succeeded: boolean } {
+  const status = waitForChild(execution.pid)
+  closeFd(execution.control)
+  if (status.signal !== undefined) {
+    return { ended: `was killed by signal ${status.signal}`, succeeded: false }
+  }
+  return { ended: `exited with status ${status.code}`, succeeded: status.code === 0 }
+}

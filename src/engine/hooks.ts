@@ -1,0 +1,64 @@
+/** Hooks that run in the runtime's namespaces: prestart, createRuntime, poststart, poststop. */
+import { closeSync, fstatSync, readSync } from 'node:fs'
+import { StepError } from '../errors.ts'
+import { lowerHook } from '../lower/lower.ts'
+import type { RunHook } from '../plan/steps.ts'
+import { createMemfd, writeMemfd } from '../sys/memfd.ts'
+import type { Architecture } from '../sys/syscall-numbers.ts'
+import { explainExecution, reapExecution, serveMeetings, startExecution } from './execution.ts'
+import { type HookContainer, renderHookState } from './hook-state.ts'
+
+/** How much of a failed hook's output goes into the message. */
+const OUTPUT_LIMIT = 1024
+
+/** The two files that a hook gets: its stdin, and what takes its stdout and stderr. */
+export interface HookFiles {
+  readonly state: number
+  readonly output: number
+}
+
+/** Fresh files for one hook: a memfd neither blocks beyond 64 KB nor breaks like a pipe. */
+export function openHookFiles(container: HookContainer, step: RunHook): HookFiles {
+  const state = createMemfd('tsrunc-hook-state')
+  writeMemfd(state, Buffer.from(renderHookState(container, step.status)))
+  return { state, output: createMemfd('tsrunc-hook-output') }
+}
+
+/** Closes both; gives the end of what the hook printed, on one line. */
+export function closeHookFiles(files: HookFiles): string {
+  const size = fstatSync(files.output).size
+  const tail = Buffer.alloc(Math.min(size, OUTPUT_LIMIT))
+  readSync(files.output, tail, 0, tail.length, size - tail.length)
+  closeSync(files.state)
+  closeSync(files.output)
+  return tail
+    .toString()
+    .trim()
+    .replaceAll(/\s*\n\s*/g, ' | ')
+}
+
+/** Adds the hook's own words to the error that it caused. */
+export function withOutput(error: StepError, output: string): StepError {
+  if (output === '') return error
+  return new StepError('', `${error.message}; its output: ${JSON.stringify(output)}`)
+}
+
+/** Runs one hook to its end. Throws a StepError that names the hook and quotes its output. */
+export function runHook(step: RunHook, container: HookContainer, arch: Architecture): void {
+  const files = openHookFiles(container, step)
+  let output = ''
+  const execution = startExecution({ program: lowerHook(step, container.bundle, arch) })
+  try {
+    serveMeetings(
+      execution.control,
+      () => ({ verdict: 'proceed', fds: [files.state, files.output] }),
+      () => false,
+    )
+  } finally {
+    output = closeHookFiles(files)
+  }
+  const { ended, succeeded } = reapExecution(execution)
+  const failure = succeeded ? undefined : explainExecution(execution, ended)
+  closeSync(execution.status)
+  if (failure !== undefined) throw withOutput(failure, output)
+}

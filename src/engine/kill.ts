@@ -1,0 +1,36 @@
+/** `kill`: one signal to the container's process, or to every process of its cgroup. */
+import { StateError } from '../errors.ts'
+import type { ContainerRecord } from '../state/record.ts'
+import { readStatus } from '../state/status.ts'
+import { type ContainerDirectory, openContainer, openRoot, readRecord } from '../state/store.ts'
+import { closeFd } from '../sys/fd.ts'
+import { sendPidfdSignal } from '../sys/process.ts'
+import { signalCgroups } from './cgroups/signal.ts'
+import { openContainerProcess } from './container-process.ts'
+
+/**
+ * Sends a signal by number. `all` reaches every process of the container, and is no error when
+ * its first process is gone already, as containerd expects.
+ */
+export function killContainer(rootPath: string, id: string, signal: number, all: boolean): void {
+  using root = openRoot(rootPath)
+  using directory = openContainer(root, id)
+  const record = readRecord(directory)
+  if (all) signalCgroups(record.cgroups, signal)
+  else signalProcess(directory, record, signal)
+}
+
+function signalProcess(
+  directory: ContainerDirectory,
+  record: ContainerRecord,
+  signal: number,
+): void {
+  const isStopped = readStatus(directory, record) === 'stopped'
+  const pidfd = isStopped ? undefined : openContainerProcess(record)
+  if (pidfd === undefined) throw new StateError('container not running')
+  try {
+    sendPidfdSignal(pidfd, signal)
+  } finally {
+    closeFd(pidfd)
+  }
+}

@@ -1,0 +1,66 @@
+/** What state.json says of a container from before the first effect on. */
+import { listInstructions } from '../lower/listing.ts'
+import type { MakeCgroup, RunHook } from '../plan/steps.ts'
+import { type ContainerRecord, RECORD_VERSION } from '../state/record.ts'
+import { readBootId } from '../sys/process.ts'
+import { findMissing } from './cgroups/steps.ts'
+import type { CreateInput } from './create.ts'
+
+/** Lane of the container's first process; lane 0 is the stage's. */
+const INIT_LANE = 1
+
+/** A record with every name that will be made: what a SIGKILL leaves behind can be found by it. */
+export function createRecord(input: CreateInput): ContainerRecord {
+  const { options, spec, plan, lowered, facts } = input
+  const rootfs = plan.steps.find((step) => step.kind === 'bind-rootfs')
+  return {
+    version: RECORD_VERSION,
+    id: options.id,
+    ociVersion: spec.ociVersion,
+    bundle: options.bundle,
+    rootfs: rootfs?.path ?? '',
+    created: formatNow(),
+    annotations: spec.annotations ?? {},
+    owner: facts.uid,
+    creating: true,
+    pid: 0,
+    startTime: '',
+    bootId: readBootId(),
+    cgroups: plan.steps
+      .filter((step): step is MakeCgroup => step.kind === 'make-cgroup')
+      .map((step) => ({
+        hierarchy: step.hierarchy,
+        path: step.path,
+        version: step.hierarchy === facts.cgroup.v2?.mountpoint ? 2 : 1,
+        missing: findMissing(step),
+      })),
+    hooks: lowered.epilogue,
+    ...describeStart(input),
+  }
+}
+
+/** What `start` needs to serve hooks and to explain a failure, without compiling again. */
+function describeStart({ lowered }: CreateInput) {
+  const instructions = listInstructions(lowered.program)
+  const startIndex = instructions.findIndex(({ op }) => op === 'wait')
+  const executeIndex = instructions.findLastIndex(({ syscall }) => syscall === 'execve')
+  const hooks = [...lowered.meets].flatMap(([number, meet]): [number, RunHook][] =>
+    number >= lowered.firstStartMeet && meet.kind === 'exchange' && meet.step.kind === 'run-hook'
+      ? [[number, meet.step]]
+      : [],
+  )
+  return {
+    lane: INIT_LANE,
+    startIndex,
+    executeIndex,
+    startListing: instructions.slice(startIndex),
+    startHooks: Object.fromEntries(hooks),
+  }
+}
+
+/** RFC 3339 with nanoseconds, as Go's engines parse and print it. */
+function formatNow(): string {
+  const now = new Date()
+  const nanoseconds = String(process.hrtime.bigint() % 1_000_000n).padStart(6, '0')
+  return now.toISOString().replace('Z', `${nanoseconds}Z`)
+}

@@ -1,0 +1,87 @@
+/**
+ * `run`: create and start in one. In the foreground nothing of Node stays: the supervisor (our
+ * parent) gets the container's pidfd and a teardown program, and this process ends.
+ */
+import { ftruncateSync } from 'node:fs'
+import { join } from 'node:path'
+import { STATUS_SIZE } from '../lower/instruction-set.ts'
+import { lowerTeardown } from '../lower/teardown.ts'
+import type { ContainerRecord } from '../state/record.ts'
+import { CONTAINER_FILES } from '../state/store.ts'
+import { closeFd } from '../sys/fd.ts'
+import { createMemfd, createSealedMemfd } from '../sys/memfd.ts'
+import { sendMessage } from '../sys/socket.ts'
+import { type CreateInput, createContainer } from './create.ts'
+import { deleteContainer } from './delete.ts'
+import { openExecutor } from './execution.ts'
+import { renderHookState } from './hook-state.ts'
+import { startContainer } from './start.ts'
+import { encodeCreated, encodeSupervise, type Teardown } from './supervisor-protocol.ts'
+
+export interface RunInput extends CreateInput {
+  readonly detach: boolean
+  readonly keep: boolean
+  /** The socket to the supervisor; absent: there is none, as with --detach. */
+  readonly supervisor?: number
+}
+
+/** Runs a container; when it returns, the container runs and this process has nothing to do. */
+export function runContainer(input: RunInput): void {
+  const { supervisor, rootPath, warn } = input
+  const { architecture } = input.facts
+  const { id } = input.options
+  const fallback = ['--root', rootPath, 'delete', '--force', id]
+  const claimed = () => {
+    if (supervisor === undefined) return
+    const message = encodeCreated(fallback)
+    sendMessage(supervisor, message.bytes, message.descriptors)
+  }
+  const { record, pidfd } = createContainer({ ...input, claimed })
+  try {
+    startContainer(rootPath, id, architecture)
+    if (input.detach || supervisor === undefined) return
+    const teardown = input.keep ? undefined : prepareTeardown(input, record)
+    const message = encodeSupervise({
+      pid: record.pid,
+      pidfd,
+      fallback,
+      ...(teardown && { teardown }),
+    })
+    sendMessage(supervisor, message.bytes, message.descriptors)
+  } catch (error) {
+    deleteContainer({ rootPath, id, force: true, architecture, warn })
+    throw error
+  } finally {
+    closeFd(pidfd)
+  }
+}
+
+/** What the supervisor does at the end without us; this process exits soon and closes the fds. */
+function prepareTeardown(input: RunInput, record: ContainerRecord): Teardown {
+  const program = lowerTeardown({
+    architecture: input.facts.architecture,
+    cgroups: record.cgroups.map(({ hierarchy, path, version }) => ({
+      path: join(hierarchy, path),
+      version,
+    })),
+    parents: record.cgroups.flatMap(({ hierarchy, path, missing }) =>
+      missing
+        .filter((directory) => directory !== path)
+        .toReversed()
+        .map((directory) => join(hierarchy, directory)),
+    ),
+    poststop: record.hooks.poststop.map((step) => ({
+      step,
+      state: Buffer.from(renderHookState({ ...record, pid: 0 }, 'stopped')),
+    })),
+    bundle: record.bundle,
+    stateDirectory: { path: join(input.rootPath, record.id), files: CONTAINER_FILES },
+  })
+  const status = createMemfd('tsrunc-teardown-status')
+  ftruncateSync(status, STATUS_SIZE)
+  return {
+    executor: openExecutor(),
+    program: createSealedMemfd('tsrunc-teardown', program.bytes),
+    status,
+  }
+}

@@ -1,0 +1,88 @@
+/** `start`: tells the waiting process to go on, and learns whether execve(2) succeeded. */
+import { StateError, StepError } from '../errors.ts'
+import { GO } from '../lower/instruction-set.ts'
+import type { ContainerRecord } from '../state/record.ts'
+import { readStatus } from '../state/status.ts'
+import {
+  type ContainerDirectory,
+  lockContainer,
+  openContainer,
+  openRoot,
+  openStatusPage,
+  readRecord,
+} from '../state/store.ts'
+import { closeFd, pathBelow } from '../sys/fd.ts'
+import { connectUnix, sendMessage } from '../sys/socket.ts'
+import type { Architecture } from '../sys/syscall-numbers.ts'
+import { killContainerProcess } from './container-process.ts'
+import { readStatusPage, serveMeetings } from './execution.ts'
+import { explainFailure, readLanes } from './explain.ts'
+import { closeHookFiles, type HookFiles, openHookFiles, runHook, withOutput } from './hooks.ts'
+
+/** Starts a created container. Throws StateError, or StepError when its program cannot run. */
+export function startContainer(rootPath: string, id: string, architecture: Architecture): void {
+  using root = openRoot(rootPath)
+  using directory = openContainer(root, id)
+  using _lock = lockContainer(directory)
+  const record = readRecord(directory)
+  const status = readStatus(directory, record)
+  if (status === 'stopped') throw new StateError('cannot start a container that has stopped')
+  if (status !== 'created') throw new StateError('cannot start an already running container')
+  releaseProcess(directory, record)
+  runPoststartHooks(record, architecture)
+}
+
+function releaseProcess(directory: ContainerDirectory, record: ContainerRecord): void {
+  const socket = connectUnix(pathBelow(directory.fd, 'start.sock'))
+  const hookFiles: HookFiles[] = []
+  try {
+    const go = Buffer.alloc(8)
+    go.writeUInt32LE(GO)
+    sendMessage(socket, go, [])
+    serveMeetings(
+      socket,
+      (meeting) => {
+        const hook = record.startHooks[meeting.number]
+        if (hook === undefined) throw new Error(`unknown meeting ${meeting.number}`)
+        const files = openHookFiles(record, hook)
+        hookFiles.push(files)
+        return { verdict: 'proceed', fds: [files.state, files.output] }
+      },
+      () => false,
+    )
+  } finally {
+    closeFd(socket)
+  }
+  const output = hookFiles.map(closeHookFiles).at(-1) ?? ''
+  checkExecuted(directory, record, output)
+}
+
+/** The connection ended: execve closed it, or the process is gone. The status page knows. */
+function checkExecuted(
+  directory: ContainerDirectory,
+  record: ContainerRecord,
+  output: string,
+): void {
+  const fd = openStatusPage(directory)
+  const page = readStatusPage(fd)
+  closeFd(fd)
+  const init = readLanes(page)[record.lane]
+  if (init?.state === 'running' && init.index === record.executeIndex) return
+  const listing = (index: number) => record.startListing[index - record.startIndex]
+  const error = explainFailure(page, listing, 'ended')
+  const foreign = init?.index === record.executeIndex ? record.foreignExecutable : undefined
+  const detail = foreign === undefined ? error : new StepError('', `${error.message}: ${foreign}`)
+  throw withOutput(detail, output)
+}
+
+/** A failing poststart hook stops the container (runtime-spec 1.3, lifecycle step 9). */
+function runPoststartHooks(record: ContainerRecord, architecture: Architecture): void {
+  for (const step of record.hooks.poststart) {
+    try {
+      runHook(step, record, architecture)
+    } catch (error) {
+      killContainerProcess(record)
+      throw error
+    }
+  }
+}
