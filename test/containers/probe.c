@@ -20,10 +20,12 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -396,6 +398,39 @@ static void burn(const char *milliseconds)
   printf("%ld", used.tv_sec * 1000 + used.tv_nsec / 1000000);
 }
 
+/* Listens at a unix socket for one message with one fd, and tells what that is. */
+static void receive(const char *path)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  char text[4096], control[CMSG_SPACE(sizeof(int))], link[64], target[256] = "";
+  struct iovec part = { text, sizeof(text) };
+  struct msghdr message = { .msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = control,
+                            .msg_controllen = sizeof(control) };
+  int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), peer, fd = -1;
+  strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+  alarm(20);
+  if (bind(listening, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+      listen(listening, 1) < 0 || (peer = accept(listening, NULL, NULL)) < 0) {
+    print_errno();
+    return;
+  }
+  ssize_t size = recvmsg(peer, &message, MSG_CMSG_CLOEXEC);
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  if (header != NULL && header->cmsg_type == SCM_RIGHTS)
+    memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+  snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+  if (readlink(link, target, sizeof(target) - 1) < 0)
+    strcpy(target, strerrorname_np(errno));
+  printf("{\"bytes\":%zd,\"link\":", size);
+  print_string(target);
+  snprintf(link, sizeof(link), "/proc/self/fdinfo/%d", fd);
+  printf(",\"info\":");
+  print_file(link);
+  putchar('}');
+}
+
 static volatile sig_atomic_t got;
 
 static void remember(int sig)
@@ -458,6 +493,8 @@ static void run_operation(int count, char **words)
     print_result(syscall(atol(first), 0, 0, 0, 0, 0, 0));
   else if (IS("sethostname", 1))
     print_result(sethostname(first, strlen(first)));
+  else if (IS("receive", 1))
+    receive(first);
   else if (IS("trap", 0))
     trap();
   else if (IS("sleep", 1))

@@ -1,0 +1,100 @@
+import { spawn } from 'node:child_process'
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, inject, it } from 'vitest'
+import {
+  createBundle,
+  createContainer,
+  describeContainers,
+  freshId,
+  parseValues,
+  probeArguments,
+  type Runtime,
+  runContainer,
+  spawnRun,
+  waitUntil,
+} from './rig.ts'
+
+/** The runtime as a caller starts it that passes descriptors by the systemd protocol. */
+function passing(runtime: Runtime, count: number, pid: string): Runtime {
+  const { directory } = createBundle()
+  const path = join(directory, 'wrapper.sh')
+  const lines = `#!/bin/sh\nexport LISTEN_FDS=${count} LISTEN_PID=${pid}\nexec ${runtime.path} "$@"\n`
+  writeFileSync(path, lines)
+  chmodSync(path, 0o755)
+  return { ...runtime, path }
+}
+
+describeContainers('descriptors and sockets', (runtime) => {
+  it('LISTEN_FDS reaches the container, with LISTEN_PID 1', () => {
+    const result = runContainer(passing(runtime, 2, '$$'), [['report']], () => {}, {
+      descriptors: [0, 0],
+    })
+    const [report] = parseValues(result.stdout) as [{ fds: number[]; env: string[] }]
+    expect(report.fds).toEqual([0, 1, 2, 3, 4])
+    expect(report.env).toEqual(expect.arrayContaining(['LISTEN_FDS=2', 'LISTEN_PID=1']))
+  })
+
+  it('LISTEN_FDS for another process stays with us', () => {
+    const result = runContainer(passing(runtime, 2, '1'), [['report']], () => {}, {
+      descriptors: [0, 0],
+    })
+    const [report] = parseValues(result.stdout) as [{ fds: number[]; env: string[] }]
+    expect(report.fds).toEqual([0, 1, 2])
+    expect(report.env.join()).not.toContain('LISTEN')
+  })
+
+  it('descriptors that nobody asked for stay outside', () => {
+    const result = runContainer(runtime, [['report']], () => {}, { descriptors: [0, 0, 0] })
+    expect(parseValues(result.stdout)[0]).toMatchObject({ fds: [0, 1, 2] })
+  })
+
+  it.skipIf(runtime.name === 'runc')(
+    '--pidfd-socket gets a pidfd of init (not in runc 1.1)',
+    async () => {
+      const { directory } = createBundle()
+      const socket = join(directory, 'socket')
+      const receiver = spawn(inject('probe'), ['receive', socket], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      let output = ''
+      receiver.stdout.on('data', (chunk) => {
+        output += chunk
+      })
+      await waitUntil('the socket', () => existsSync(socket))
+      const { pid } = createContainer(runtime, [['report']], () => {}, {
+        flags: ['--pidfd-socket', socket],
+      })
+      await waitUntil('the message', () => output.includes(']'))
+      const [received] = parseValues(output) as [{ bytes: number; link: string; info: string }]
+      expect(received.bytes).toBeGreaterThan(0)
+      expect(received.link).toContain('pidfd')
+      expect(received.info).toMatch(new RegExp(`^Pid:\\s+${pid}$`, 'm'))
+    },
+  )
+})
+
+describeContainers('many containers', (runtime) => {
+  it('20 started at once all run', async () => {
+    const bundles = Array.from({ length: 20 }, () => createContainerInBackground(runtime))
+    const statuses = await Promise.all(bundles)
+    expect(statuses).toEqual(statuses.map(() => 7))
+  })
+
+  it('nothing is left of those that were created and deleted', async () => {
+    const count = Number(process.env.TSRUNC_TEST_MANY ?? 20)
+    const before = readFileSync('/proc/self/mountinfo', 'utf8')
+    for (let i = 0; i < count; i += 4) {
+      await Promise.all(Array.from({ length: 4 }, () => createContainerInBackground(runtime)))
+    }
+    expect(readFileSync('/proc/self/mountinfo', 'utf8')).toBe(before)
+  })
+})
+
+async function createContainerInBackground(runtime: Runtime): Promise<number | null> {
+  const bundle = createBundle((config) => {
+    config.process.args = probeArguments([['exit', '7']])
+  })
+  const child = spawnRun(runtime, bundle, freshId(runtime), ['ignore', 'ignore', 'ignore'])
+  return await new Promise((settle) => child.on('exit', (status) => settle(status)))
+}
