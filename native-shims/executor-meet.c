@@ -29,11 +29,10 @@ struct control_header {
   int32_t type;
 };
 
-/* Room for more fds than a meet may get: what is too many must arrive to be closed. */
-#define CONTROL_FDS 16
+/* Of more fds than there is room for the kernel closes the rest and says MSG_CTRUNC. */
 struct control {
   struct control_header header;
-  int32_t fds[CONTROL_FDS];
+  int32_t fds[MEET_FDS_IN];
 };
 
 struct meeting {
@@ -75,7 +74,7 @@ static uint32_t count_fds(const struct message_header *message, const struct con
       control->header.type != SCM_RIGHTS || control->header.length < sizeof control->header)
     return 0;
   uint64_t count = (control->header.length - sizeof control->header) / sizeof(int32_t);
-  return count > CONTROL_FDS ? CONTROL_FDS : (uint32_t)count;
+  return count > MEET_FDS_IN ? MEET_FDS_IN : (uint32_t)count;
 }
 
 static void close_fds(const struct control *control, uint32_t count)
@@ -97,10 +96,13 @@ long take_answer(struct program *program, const struct instruction *instruction)
   do
     length = syscall(__NR_recvmsg, program->slots[CONTROL_SLOT], &message, MSG_CMSG_CLOEXEC);
   while (length == -EINTR);
+  /* It ended with a message of ours unread. */
+  if (length == -ECONNRESET)
+    return -ECANCELED;
   if (is_error(length))
     return length;
   uint32_t fd_count = count_fds(&message, &control);
-  /* The runtime is gone, or it says that this is the end. */
+  /* The other side is gone, or it says that this is the end. */
   int ends = length == 0 || (length >= VERDICT_HEADER_SIZE && verdict[0] == VERDICT_ABANDON);
   int is_bad = (message.flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
                length < VERDICT_HEADER_SIZE || verdict[0] > VERDICT_ABANDON ||

@@ -15,7 +15,7 @@
 #define PATH_SIZE 4096
 /* As many links as the kernel follows in one path. */
 #define LINK_BUDGET 40
-/* How often a name may come and go under our hands. */
+/* How often one name may come and go under our hands. */
 #define RACE_BUDGET 16
 #define PARENT_MODE 0755
 
@@ -27,7 +27,6 @@ struct walk {
   int is_file;
   uint32_t mode;
   int links;
-  int races;
   /* The names walked so far, without links: `..` goes back along them. */
   char done[PATH_SIZE];
   char rest[PATH_SIZE];
@@ -90,7 +89,7 @@ static long go_back(struct walk *walk)
     length--;
   walk->done[length > 0 ? length - 1 : 0] = 0;
   const char *path = walk->done[0] != 0 ? walk->done : ".";
-  long fd = open_in_root(walk->root, path, O_DIRECTORY, 0);
+  long fd = open_in_root(walk->root, path, O_DIRECTORY, walk->resolve);
   if (!is_error(fd))
     enter(walk, (int)fd);
   return fd;
@@ -129,22 +128,31 @@ static long make(const struct walk *walk, const char *name)
 }
 
 /* Opens one name, made if missing. Whoever makes it first, it is there afterwards. */
-static long open_name(struct walk *walk, const char *name)
+static long open_name(const struct walk *walk, const char *name)
 {
-  for (;;) {
-    long fd = open_in_root(walk->directory, name, O_NOFOLLOW, 0);
-    if (fd != -ENOENT || walk->races++ >= RACE_BUDGET)
-      return fd;
+  long fd = open_in_root(walk->directory, name, O_NOFOLLOW, walk->resolve);
+  for (int races = 0; fd == -ENOENT && races < RACE_BUDGET; races++) {
     long made = make(walk, name);
     if (is_error(made) && made != -EEXIST)
       return made;
+    fd = open_in_root(walk->directory, name, O_NOFOLLOW, walk->resolve);
   }
+  return fd;
 }
 
-static int is_link(int fd)
+/* What the name turned out to be: followed, entered, or refused for being no directory. */
+static long proceed(struct walk *walk, const char *name, int fd)
 {
-  struct stat facts;
-  return !is_error(syscall(__NR_fstat, fd, &facts)) && (facts.st_mode & S_IFMT) == S_IFLNK;
+  struct stat facts = {0};
+  syscall(__NR_fstat, fd, &facts);
+  uint32_t type = facts.st_mode & S_IFMT;
+  if (type == S_IFLNK || (type != S_IFDIR && walk->rest[0] != 0)) {
+    long result = type == S_IFLNK ? follow(walk, fd) : -ENOTDIR;
+    syscall(__NR_close, fd);
+    return result;
+  }
+  enter(walk, fd);
+  return append(walk->done, name);
 }
 
 /* One name further; 0 to go on, 1 when the walk stands at its end, or an error. */
@@ -161,17 +169,7 @@ static long advance(struct walk *walk)
     return is_error(back) ? back : 0;
   }
   long fd = open_name(walk, name);
-  if (is_error(fd))
-    return fd;
-  long result;
-  if (is_link((int)fd)) {
-    result = follow(walk, (int)fd);
-    syscall(__NR_close, fd);
-  } else {
-    result = append(walk->done, name);
-    enter(walk, (int)fd);
-  }
-  return result;
+  return is_error(fd) ? fd : proceed(walk, name, (int)fd);
 }
 
 /* The string is the program's: it ends where the data ends, NUL or not. */

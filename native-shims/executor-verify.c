@@ -4,6 +4,8 @@
  */
 #include "executor.h"
 
+#include <linux/sched.h>
+
 static uint32_t header_word(const struct program *program, uint32_t offset)
 {
   uint32_t word;
@@ -42,6 +44,7 @@ static int is_operand(const struct program *program, const struct operand *opera
   case OPERAND_ADDRESS:
     return operand->value < program->data_size;
   case OPERAND_SLOT:
+  case OPERAND_NEGATED:
     return operand->value < program->slot_count;
   case OPERAND_LOAD32:
     return in_data(program, operand->value, 4);
@@ -52,15 +55,59 @@ static int is_operand(const struct program *program, const struct operand *opera
   }
 }
 
+/* How many operands an instruction cannot do without: a zero for a missing one is no answer. */
+static int needed_operands(uint32_t op)
+{
+  switch (op) {
+  case OPCODE_MKPATH:
+    return 4;
+  case OPCODE_TEST:
+    return 3;
+  case OPCODE_CLONE:
+    return 2;
+  case OPCODE_SET:
+  case OPCODE_WAIT:
+  case OPCODE_FAIL:
+    return 1;
+  default:
+    return 0;
+  }
+}
+
+static int has_good_operands(const struct program *program, const struct instruction *instruction)
+{
+  for (int i = 0; i < OPERAND_COUNT; i++)
+    if (!is_operand(program, instruction->operands + i))
+      return 0;
+  for (int i = 0; i < needed_operands(instruction->op); i++)
+    if (instruction->operands[i].kind == OPERAND_NONE)
+      return 0;
+  return 1;
+}
+
 static int has_good_rules(const struct program *program, const struct instruction *instruction,
                           uint32_t index)
 {
   for (int i = 0; i < RULE_COUNT; i++) {
     const struct rule *rule = instruction->rules + i;
-    if (rule->error != 0 && rule->target != RETRY && !is_label(program, rule->target, index))
+    if (rule->error == 0)
+      continue;
+    if (rule->error != ANY_ERRNO && (rule->error < 0 || rule->error > ERRNO_LIMIT))
+      return 0;
+    if (rule->target != RETRY && !is_label(program, rule->target, index))
       return 0;
   }
   return 1;
+}
+
+/* We read them as the kernel does; their size is what operand 1 says. */
+static int holds_clone_arguments(const struct program *program,
+                                 const struct instruction *instruction)
+{
+  const struct operand *arguments = instruction->operands;
+  const struct operand *size = instruction->operands + 1;
+  return arguments->kind == OPERAND_ADDRESS && size->kind == OPERAND_IMMEDIATE &&
+         size->value >= CLONE_ARGS_SIZE_VER0 && in_data(program, arguments->value, size->value);
 }
 
 static int has_good_fields(const struct program *program, const struct instruction *instruction)
@@ -78,7 +125,8 @@ static int has_good_fields(const struct program *program, const struct instructi
     return (instruction->number == 4 || instruction->number == 8) &&
            in_data(program, instruction->a, instruction->number);
   case OPCODE_CLONE:
-    return instruction->target != NONE && instruction->number > 0 && instruction->number < LANES;
+    return instruction->target != NONE && instruction->number > 0 && instruction->number < LANES &&
+           holds_clone_arguments(program, instruction);
   case OPCODE_MEET:
     return in_data(program, instruction->a, instruction->b) && instruction->d <= MEET_FDS_IN &&
            instruction->c <= program->slot_count &&
@@ -95,12 +143,9 @@ static int has_good_fields(const struct program *program, const struct instructi
 static int is_good(const struct program *program, uint32_t index)
 {
   const struct instruction *instruction = program->instructions + index;
-  for (int i = 0; i < OPERAND_COUNT; i++)
-    if (!is_operand(program, instruction->operands + i))
-      return 0;
   if (instruction->target != NONE && !is_label(program, instruction->target, index))
     return 0;
-  return is_slot_or_none(program, instruction->slot) &&
+  return is_slot_or_none(program, instruction->slot) && has_good_operands(program, instruction) &&
          has_good_rules(program, instruction, index) && has_good_fields(program, instruction);
 }
 
@@ -126,7 +171,7 @@ static int read_header(struct program *program)
   return 1;
 }
 
-/* A relocation writes into data: it must not reach back into what was checked. */
+/* Both ends of a relocation lie in the data: it cannot write to what was checked. */
 static int has_good_relocations(const struct program *program)
 {
   for (uint32_t i = 0; i < program->relocation_count; i++)

@@ -84,10 +84,11 @@ long wait_for_go(int listening)
   uint64_t before;
   syscall(__NR_rt_sigprocmask, SIG_BLOCK, &ending, &before, SIGSET_SIZE);
   long signals = syscall(__NR_signalfd4, -1, &ending, SIGSET_SIZE, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (is_error(signals))
-    return signals;
-  long result = watch(listening, (int)signals);
-  syscall(__NR_close, signals);
+  long result = signals;
+  if (!is_error(signals)) {
+    result = watch(listening, (int)signals);
+    syscall(__NR_close, signals);
+  }
   syscall(__NR_rt_sigprocmask, SIG_SETMASK, &before, 0, SIGSET_SIZE);
   return result;
 }

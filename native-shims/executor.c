@@ -4,6 +4,7 @@
 #include <asm/stat.h>
 #include <linux/fcntl.h>
 #include <linux/mman.h>
+#include <linux/sched.h>
 #include <linux/prctl.h>
 
 _Static_assert(sizeof(struct instruction) == INSTRUCTION_SIZE, "instruction layout");
@@ -34,6 +35,8 @@ uint64_t load_operand(const struct program *program, const struct operand *opera
     return (uint64_t)(uintptr_t)(program->data + operand->value);
   case OPERAND_SLOT:
     return program->slots[operand->value];
+  case OPERAND_NEGATED:
+    return -program->slots[operand->value];
   case OPERAND_LOAD32:
     memcpy(&word, program->data + operand->value, sizeof word);
     return word;
@@ -80,9 +83,16 @@ static void assign(struct program *program, const struct instruction *instructio
     memcpy(program->data + instruction->a, &value, instruction->number);
 }
 
-/* A fork: without CLONE_VM and with its stack at 0 the child returns here on a copy of ours. */
+/*
+ * Only a fork: the child returns here on a copy of our stack and memory. Sharing either would have
+ * two processes step through one set of slots, in one lane.
+ */
 static long do_clone(struct program *program, const struct instruction *instruction)
 {
+  struct clone_args how;
+  memcpy(&how, program->data + instruction->operands[0].value, CLONE_ARGS_SIZE_VER0);
+  if ((how.flags & CLONE_VM) != 0 || how.stack != 0)
+    return -EINVAL;
   long pid = syscall(__NR_clone3, load_operand(program, instruction->operands),
                      load_operand(program, instruction->operands + 1));
   if (pid == 0)

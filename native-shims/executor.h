@@ -80,9 +80,12 @@ long make_path(const struct program *program, const struct instruction *instruct
 long wait_for_go(int listening);
 #define SIGNAL_BASE (-100000L)
 
+/* The kernel's MAX_ERRNO: what is below its negative is an address. */
+#define ERRNO_LIMIT 4095
+
 static inline int is_error(long result)
 {
-  return result < 0 && result >= -4095;
+  return result < 0 && result >= -ERRNO_LIMIT;
 }
 
 #endif
