@@ -45,21 +45,27 @@ afterAll(() => {
   directory = undefined
 })
 
+/** The executor of these sources. */
+export function buildOnce(): string {
+  if (executor === undefined) {
+    const built = makeDirectory('executor')
+    buildExecutor(built)
+    executor = join(built, 'tsrunc-executor')
+  }
+  return executor
+}
+
 export function runProgram(
   program: Program,
   stdio: readonly ['ignore' | number, 'pipe', 'pipe'],
 ): Outcome {
   const work = makeDirectory('run')
-  if (executor === undefined) {
-    buildExecutor(work)
-    executor = join(work, 'tsrunc-executor')
-  }
   const status = join(work, 'status')
   writeFileSync(join(work, 'program'), program.bytes)
   writeFileSync(status, new Uint8Array(STATUS_SIZE))
   const fds = [openSync(join(work, 'program'), 'r'), openSync(status, 'r+')] as const
   try {
-    const result = spawnSync(executor, [], {
+    const result = spawnSync(buildOnce(), [], {
       stdio: [...stdio, fds[0], 'pipe', fds[1]],
       encoding: 'utf8',
       timeout: 20_000,
@@ -73,7 +79,8 @@ export function runProgram(
   }
 }
 
-function describeFailure(page: Buffer, program: Program): string | undefined {
+/** The first lane that failed, in words. */
+export function describeFailure(page: Buffer, program: Program): string | undefined {
   for (let lane = 0; lane < LANES; lane++) {
     const row = page.subarray(lane * LANE_SIZE)
     const state = row.readUInt32LE(LANE.state)
