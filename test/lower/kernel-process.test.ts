@@ -224,7 +224,11 @@ describe.skipIf(reason !== undefined)(`processes on the real kernel ${reason ?? 
   }
 
   test.each([
-    ['tool', ['/bin/no-tool', '/usr', '/data'], 'executable file not found in $PATH'],
+    [
+      'tool',
+      ['/bin/no-tool', '/usr', '/data', `/${'x'.repeat(300)}`],
+      'executable file not found in $PATH',
+    ],
     ['/no/such', ['/no/such'], 'stat /no/such: no such file or directory'],
     ['/data/below', ['/data/below'], 'stat /data/below: not a directory'],
     ['/usr', ['/usr'], 'is a directory'],

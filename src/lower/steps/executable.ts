@@ -3,6 +3,7 @@ import { close, openBelow, text } from '../calls.ts'
 import { ACCESS, AT, AT_FDCWD, flags, O, S, STATX, ZERO } from '../constants.ts'
 import { addMeet, type Context, failure, isNeededLater, rootOf } from '../context.ts'
 import { FAIL } from '../fail-codes.ts'
+import type { Rules } from '../instructions.ts'
 import { ANSWER_LIMIT } from '../lower.ts'
 import {
   ALL_BITS,
@@ -62,13 +63,14 @@ export function lowerFindExecutable(context: Context, step: FindExecutable): voi
     const next = asm.label(`candidate${number + 1}`)
     const stat = `stat ${candidate}`
     // Only a name that is a path can be told what is wrong with it: of the others any may fit.
-    const or = (why: string): Label => (isPath ? because(why) : next)
-    tryCandidate(context, text(asm, candidate), {
-      missing: or(`${stat}: no such file or directory`),
-      behindFile: or(`${stat}: not a directory`),
-      denied: or('permission denied'),
-      directory: or('is a directory'),
-    })
+    const rules: Rules = isPath
+      ? {
+          ENOENT: because(`${stat}: no such file or directory`),
+          ENOTDIR: because(`${stat}: not a directory`),
+          EACCES: because('permission denied'),
+        }
+      : { '*': next }
+    tryCandidate(context, text(asm, candidate), rules, isPath ? because('is a directory') : next)
     asm.set(path, text(asm, candidate))
     asm.set(index, immediate(number))
     asm.jump(found)
@@ -81,15 +83,10 @@ export function lowerFindExecutable(context: Context, step: FindExecutable): voi
   context.executable = { path, index }
 }
 
-function tryCandidate(
-  { asm, scratch }: Context,
-  path: Operand,
-  go: Record<'missing' | 'behindFile' | 'denied' | 'directory', Label>,
-): void {
-  const on = { ENOENT: go.missing, ENOTDIR: go.behindFile, EACCES: go.denied }
+function tryCandidate({ asm, scratch }: Context, path: Operand, on: Rules, directory: Label): void {
   asm.call('statx', [AT_FDCWD, path, ZERO, flags(STATX, 'TYPE'), address(scratch, '&st')], { on })
   const mode = load(scratch, STATX_AT.mode, 4, 'st.mode')
-  asm.test(mode, BigInt(S.values.IFMT), 'eq', flags(S, 'IFDIR'), go.directory)
+  asm.test(mode, BigInt(S.values.IFMT), 'eq', flags(S, 'IFDIR'), directory)
   asm.call('faccessat2', [AT_FDCWD, path, flags(ACCESS, 'X_OK'), flags(AT, 'EACCESS')], { on })
 }
 
