@@ -6,7 +6,7 @@ import type { Program } from '../../src/lower/assembler.ts'
 import { FD, STATUS_SIZE } from '../../src/lower/instruction-set.ts'
 import { closeFd } from '../../src/sys/fd.ts'
 import { waitForChild } from '../../src/sys/process.ts'
-import { createSocketPair } from '../../src/sys/socket.ts'
+import { createSocketPair, receiveMessage } from '../../src/sys/socket.ts'
 import { spawnExecutable } from '../../src/sys/spawn.ts'
 import { buildOnce, describeFailure, makeDirectory } from './rig.ts'
 
@@ -26,16 +26,16 @@ export function converse(
   const path = (name: string): string => join(work, name)
   writeFileSync(path('program'), program.bytes)
   writeFileSync(path('status'), new Uint8Array(STATUS_SIZE))
-  writeFileSync(path('output'), '')
   const [ours, theirs] = createSocketPair()
+  // Its end is the end of the last process: the control socket ends with execve.
+  const [printed, output] = createSocketPair()
   const files = [
     openSync('/dev/null', 'r'),
-    openSync(path('output'), 'a'),
     openSync(path('program'), 'r'),
     openSync(path('status'), 'r+'),
     openSync(buildOnce(), 'r'),
   ] as const
-  const [input, output, code, status, executor] = files
+  const [input, code, status, executor] = files
   const pid = spawnExecutable(
     executor,
     ['executor'],
@@ -49,6 +49,7 @@ export function converse(
     ],
   )
   closeFd(theirs)
+  closeFd(output)
   files.forEach(closeSync)
   for (;;) {
     const meeting = receiveMeeting(ours)
@@ -58,9 +59,15 @@ export function converse(
     meeting.fds.forEach(closeFd)
   }
   closeFd(ours)
+  const stdout: Uint8Array[] = []
+  for (let more = receiveMessage(printed, 65536); more !== undefined; ) {
+    stdout.push(more.bytes)
+    more = receiveMessage(printed, 65536)
+  }
+  closeFd(printed)
   return {
     code: waitForChild(pid).code,
     failure: describeFailure(readFileSync(path('status')), program),
-    stdout: readFileSync(path('output'), 'utf8'),
+    stdout: Buffer.concat(stdout).toString(),
   }
 }

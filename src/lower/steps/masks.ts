@@ -92,8 +92,9 @@ function prepareFile(context: Context): MaskSource {
   openNull(context, device)
   cloneMount(asm, device, false, { into: tree })
   close(asm, device)
+  // Read-only: chmod of a masked file must not reach the inode of the host's /dev/null.
   setAttributes(asm, slotValue(tree), '', {
-    attributes: { set: [], clear: [] },
+    attributes: { set: ['rdonly', 'nosuid', 'noexec'], clear: [] },
     propagation: 'private',
     recursive: false,
   })
