@@ -14,12 +14,12 @@ export const list: CommandDefinition = {
       .option('-f, --format <format>', 'table or json', 'table')
       .option('-q, --quiet', 'ids only')
   },
-  run(_positionals, flags, { globals }) {
+  run(_positionals, flags, { globals, log }) {
     const format = textFlag(flags, 'format')
     if (format !== 'table' && format !== 'json') {
       throw new UsageError(`--format must be table or json, found ${JSON.stringify(format)}`)
     }
-    const containers = describeContainers(globals.root)
+    const containers = describeContainers(globals.root, log.warning)
     if (isSet(flags, 'quiet')) return { output: containers.map(({ id }) => `${id}\n`).join('') }
     if (format === 'json') return { output: stringifyJson(containers) }
     return { output: renderTable([HEADER, ...containers.map(toRow)]) }
