@@ -16,10 +16,12 @@ import {
   openRoot,
   openStatusPage,
   removeContainerDirectory,
+  startSocketPath,
   writeRecord,
 } from '../state/store.ts'
-import { closeFd, pathBelow, setCloseOnExec } from '../sys/fd.ts'
+import { closeFd, setCloseOnExec } from '../sys/fd.ts'
 import { listenUnix } from '../sys/socket.ts'
+import { checkUnused } from './cgroups/steps.ts'
 import {
   beginCreation,
   type Creation,
@@ -68,6 +70,7 @@ export interface Created {
 export function createContainer(input: CreateInput): Created {
   const { options, lowered } = input
   const preserved = findPreserved(options, input.descriptors)
+  for (const step of lowered.prologue) if (step.kind === 'make-cgroup') checkUnused(step)
   // Node marks only some of the fds that it was started with.
   input.descriptors.forEach(setCloseOnExec)
   using root = openRoot(input.rootPath)
@@ -89,7 +92,7 @@ function runProgram(creation: Creation, preserved: readonly number[]): void {
   const { input, directory } = creation
   const program = input.faults?.program?.(input.lowered.program) ?? input.lowered.program
   const status = openStatusPage(directory)
-  const listening = listenUnix(pathBelow(directory.fd, 'start.sock'))
+  const listening = listenUnix(startSocketPath(directory))
   try {
     const given = nameDescriptors(listening, preserved)
     const execution = startExecution({ program, status, given })

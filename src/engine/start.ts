@@ -10,8 +10,9 @@ import {
   openRoot,
   openStatusPage,
   readRecord,
+  startSocketPath,
 } from '../state/store.ts'
-import { closeFd, pathBelow } from '../sys/fd.ts'
+import { closeFd } from '../sys/fd.ts'
 import { connectUnix, sendMessage } from '../sys/socket.ts'
 import type { Architecture } from '../sys/syscall-numbers.ts'
 import { killContainerProcess } from './container-process.ts'
@@ -33,7 +34,7 @@ export function startContainer(rootPath: string, id: string, architecture: Archi
 }
 
 function releaseProcess(directory: ContainerDirectory, record: ContainerRecord): void {
-  const socket = connectUnix(pathBelow(directory.fd, 'start.sock'))
+  const socket = connectUnix(startSocketPath(directory))
   const hookFiles: HookFiles[] = []
   try {
     const go = Buffer.alloc(8)

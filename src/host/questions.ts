@@ -56,5 +56,5 @@ function hooksOnHost({ hooks = {} }: Spec): readonly Hook[] {
 }
 
 function unique(paths: readonly (string | undefined)[]): readonly string[] {
-  return [...new Set(paths.filter((path) => path !== undefined && path !== ''))]
+  return [...new Set(paths.filter((path) => path !== undefined).filter((path) => path !== ''))]
 }

@@ -1,0 +1,63 @@
+/** What `state` and `list` print of containers. */
+import { readFileSync } from 'node:fs'
+import type { ContainerRecord } from './record.ts'
+import { readStatus, type Status } from './status.ts'
+import { listContainers, openContainer, openRoot, readRecord } from './store.ts'
+
+/** OCI state and what runc adds, in runc's order of members. */
+export interface ContainerDescription {
+  readonly ociVersion: string
+  readonly id: string
+  /** 0 when stopped. */
+  readonly pid: number
+  readonly status: Status
+  readonly bundle: string
+  readonly rootfs: string
+  readonly created: string
+  readonly annotations: Readonly<Record<string, string>>
+  /** Name of who created it, '' if the uid has none. */
+  readonly owner: string
+}
+
+/** One container. Throws StateError when it does not exist or its record is damaged. */
+export function describeContainer(rootPath: string, id: string): ContainerDescription {
+  using root = openRoot(rootPath)
+  using directory = openContainer(root, id)
+  const record = readRecord(directory)
+  return describe(record, readStatus(directory, record))
+}
+
+/** All containers; one that cannot be read goes to `warn` and does not hide the others. */
+export function describeContainers(
+  rootPath: string,
+  warn: (message: string) => void,
+): readonly ContainerDescription[] {
+  using root = openRoot(rootPath)
+  return listContainers(root).flatMap((id) => {
+    try {
+      return [describeContainer(rootPath, id)]
+    } catch (error) {
+      warn(error instanceof Error ? error.message : String(error))
+      return []
+    }
+  })
+}
+
+function describe(record: ContainerRecord, status: Status): ContainerDescription {
+  return {
+    ociVersion: record.ociVersion,
+    id: record.id,
+    pid: status === 'stopped' ? 0 : record.pid,
+    status,
+    bundle: record.bundle,
+    rootfs: record.rootfs,
+    created: record.created,
+    annotations: record.annotations,
+    owner: findUserName(record.owner),
+  }
+}
+
+function findUserName(uid: number): string {
+  const lines = readFileSync('/etc/passwd', 'latin1').split('\n')
+  return lines.map((line) => line.split(':')).find(([, , id]) => id === String(uid))?.[0] ?? ''
+}

@@ -1,0 +1,61 @@
+/**
+ * The status of a container, derived from the kernel and the status page each time: a stored word
+ * would be wrong as soon as a process dies without asking us. Pure file reads, no native code.
+ */
+import { closeSync, readFileSync, readSync } from 'node:fs'
+import { join } from 'node:path'
+import { LANE, LANE_SIZE } from '../lower/instruction-set.ts'
+import { readBootId, readProcess } from '../sys/process.ts'
+import type { ContainerRecord } from './record.ts'
+import { type ContainerDirectory, openStatusPage } from './store.ts'
+
+export type Status = 'creating' | 'created' | 'running' | 'stopped' | 'paused'
+
+/** What the container is doing now. */
+export function readStatus(directory: ContainerDirectory, record: ContainerRecord): Status {
+  if (record.creating && record.pid === 0) return 'creating'
+  if (!isAlive(record)) return 'stopped'
+  if (record.creating) return 'creating'
+  if (isFrozen(record)) return 'paused'
+  return readIndex(directory, record) < record.executeIndex ? 'created' : 'running'
+}
+
+function isAlive(record: ContainerRecord): boolean {
+  const found = readProcess(record.pid)
+  return (
+    found !== undefined &&
+    found.startTime === record.startTime &&
+    found.state !== 'Z' &&
+    found.state !== 'X' &&
+    record.bootId === readBootId()
+  )
+}
+
+/** Index of the last instruction that the container's process began. */
+function readIndex(directory: ContainerDirectory, record: ContainerRecord): number {
+  const fd = openStatusPage(directory)
+  try {
+    const next = Buffer.alloc(4)
+    readSync(fd, next, 0, 4, record.lane * LANE_SIZE + LANE.next)
+    return next.readUInt32LE(0) - 1
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function isFrozen(record: ContainerRecord): boolean {
+  return record.cgroups.some(({ hierarchy, path, version }) => {
+    const directory = join(hierarchy, path)
+    return version === 2
+      ? readFile(join(directory, 'cgroup.events')).includes('frozen 1')
+      : readFile(join(directory, 'freezer.state')).startsWith('FROZEN')
+  })
+}
+
+function readFile(path: string): string {
+  try {
+    return readFileSync(path, 'latin1')
+  } catch {
+    return ''
+  }
+}

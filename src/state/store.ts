@@ -1,0 +1,176 @@
+/**
+ * The store: a root directory with a directory for each container. Both are opened once and then
+ * used as fds, so that nobody can swap them between two looks.
+ */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { isAbsolute, resolve } from 'node:path'
+import { StateError, UsageError } from '../errors.ts'
+import { OPEN_DIRECTORY, pathBelow } from '../sys/fd.ts'
+import { tryLock } from '../sys/flock.ts'
+import { type ContainerRecord, parseRecord } from './record.ts'
+
+const RECORD = 'state.json'
+const RECORD_DRAFT = '.state.json'
+const STATUS_PAGE = 'status'
+const START_SOCKET = 'start.sock'
+const ID = /^[A-Za-z0-9_+.-]{1,1024}$/
+const LOCK_TIMEOUT_MS = 30_000
+const LOCK_PAUSE_MS = 10
+
+/** Everything that a container's directory ever holds. */
+export const CONTAINER_FILES = [RECORD, RECORD_DRAFT, STATUS_PAGE, START_SOCKET] as const
+
+export interface Root extends Disposable {
+  readonly fd: number
+  readonly path: string
+}
+
+export interface ContainerDirectory extends Disposable {
+  readonly fd: number
+  readonly id: string
+}
+
+/** Opens the root directory, made 0700 if missing. Throws where others could write to it. */
+export function openRoot(path: string): Root {
+  const absolute = isAbsolute(path) ? path : resolve(path)
+  if (absolute === '/') throw new UsageError('--root must not be /')
+  mkdirSync(absolute, { recursive: true, mode: 0o700 })
+  const fd = openDirectory(absolute)
+  const { uid, mode } = fstatSync(fd)
+  if (uid === process.geteuid?.() && (mode & 0o022) === 0) return owned({ fd, path: absolute })
+  closeSync(fd)
+  throw new StateError(
+    `root directory ${absolute} must belong to uid ${process.geteuid?.()} and be writable by` +
+      ` nobody else, it has uid ${uid} and mode ${(mode & 0o7777).toString(8)}`,
+  )
+}
+
+/** Makes the directory of a new container; mkdir(2) decides who of two creators gets the id. */
+export function createContainerDirectory(root: Root, id: string): ContainerDirectory {
+  checkId(id)
+  try {
+    mkdirSync(pathBelow(root.fd, id), { mode: 0o700 })
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error
+    throw new StateError(`container with given ID already exists: ${id}`)
+  }
+  return openContainer(root, id)
+}
+
+/** Opens the directory of a container that is there. */
+export function openContainer(root: Root, id: string): ContainerDirectory {
+  checkId(id)
+  try {
+    return owned({ fd: openDirectory(pathBelow(root.fd, id)), id })
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error
+    throw new StateError(`container does not exist: ${id}`)
+  }
+}
+
+/** Whether there is a directory of that name. */
+export function containerExists(root: Root, id: string): boolean {
+  checkId(id)
+  return readdirSync(pathBelow(root.fd, '.')).includes(id)
+}
+
+/** The ids of all containers, in order. */
+export function listContainers(root: Root): readonly string[] {
+  return readdirSync(pathBelow(root.fd, '.'))
+    .filter((name) => ID.test(name))
+    .toSorted()
+}
+
+/** Serialises start, delete and update. Waits at most 30 s for whoever holds the lock. */
+export function lockContainer(directory: ContainerDirectory): Disposable {
+  const fd = openDirectory(pathBelow(directory.fd, '.'))
+  const deadline = Date.now() + LOCK_TIMEOUT_MS
+  while (!tryLock(fd)) {
+    if (Date.now() > deadline) {
+      closeSync(fd)
+      throw new StateError(`container ${directory.id} is busy: another command works on it`)
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_PAUSE_MS)
+  }
+  return owned({ fd })
+}
+
+/** Replaces state.json as a whole: a reader sees the old record or the new one. */
+export function writeRecord(directory: ContainerDirectory, record: ContainerRecord): void {
+  const draft = pathBelow(directory.fd, RECORD_DRAFT)
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants
+  const fd = openSync(draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600)
+  try {
+    const bytes = Buffer.from(JSON.stringify(record))
+    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+  renameSync(draft, pathBelow(directory.fd, RECORD))
+}
+
+/** Reads state.json. Throws StateError where it is missing or damaged. */
+export function readRecord(directory: ContainerDirectory): ContainerRecord {
+  const { id } = directory
+  try {
+    return parseRecord(readFileSync(pathBelow(directory.fd, RECORD), 'utf8'), id)
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error
+    throw new StateError(
+      `state of container ${id} is damaged: it has no state.json` +
+        ` (hint: delete --force ${id} removes what is left)`,
+    )
+  }
+}
+
+/** The file that the executor maps as its status page, made if missing. */
+export function openStatusPage(directory: ContainerDirectory): number {
+  const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants
+  return openSync(pathBelow(directory.fd, STATUS_PAGE), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
+}
+
+/** Where `start` and the container's process meet: a path that any length of root leaves short. */
+export function startSocketPath(directory: ContainerDirectory): string {
+  return pathBelow(directory.fd, START_SOCKET)
+}
+
+/** Removes a container's directory with the files that we know, and nothing else. */
+export function removeContainerDirectory(root: Root, id: string): void {
+  checkId(id)
+  for (const name of CONTAINER_FILES) rmSync(pathBelow(root.fd, `${id}/${name}`), { force: true })
+  rmdirSync(pathBelow(root.fd, id))
+}
+
+function checkId(id: string): void {
+  if (ID.test(id) && id !== '.' && id !== '..') return
+  throw new UsageError(
+    `invalid container ID format: ${JSON.stringify(id)}` +
+      ' (letters, digits and _ + . - are allowed, at most 1024)',
+  )
+}
+
+function openDirectory(path: string): number {
+  return openSync(path, OPEN_DIRECTORY)
+}
+
+function owned<T extends { readonly fd: number }>(value: T): T & Disposable {
+  return { ...value, [Symbol.dispose]: () => closeSync(value.fd) }
+}
+
+function isErrno(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}
