@@ -25,9 +25,10 @@ static int in_data(const struct program *program, uint64_t offset, uint64_t size
   return offset <= program->data_size && size <= program->data_size - offset;
 }
 
+/* The place after the last instruction is one: the end. */
 static int is_label(const struct program *program, uint32_t target, uint32_t index)
 {
-  return target > index && target < program->instruction_count;
+  return target > index && target <= program->instruction_count;
 }
 
 static int is_slot_or_none(const struct program *program, uint32_t slot)
