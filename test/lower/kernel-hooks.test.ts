@@ -134,9 +134,10 @@ describe.skipIf(reason !== undefined)(`hooks on the real kernel ${reason ?? ''}`
     }
     const { stdout, failure } = converse(program, serve)
     expect(failure).toBeUndefined()
-    // The child's first meet may overtake what its parent tells.
-    expect(seen.slice(0, 2).toSorted()).toEqual(['cloned 1', 'host 0'])
-    expect(seen.slice(2)).toEqual([
+    // The child's meets may overtake what its parent tells.
+    expect(seen).toContain('cloned 1')
+    expect(seen.filter((name) => name !== 'cloned 1')).toEqual([
+      'host 0',
       'mount-filesystem 2',
       'run-hook 0',
       'read-home 1',
