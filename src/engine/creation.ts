@@ -4,8 +4,8 @@ import { StepError } from '../errors.ts'
 import type { HostStep } from '../plan/steps.ts'
 import type { ContainerRecord } from '../state/record.ts'
 import { type ContainerDirectory, writeRecord } from '../state/store.ts'
-import { duplicateFd } from '../sys/fd.ts'
-import { readProcess } from '../sys/process.ts'
+import { closeFd, duplicateFd } from '../sys/fd.ts'
+import { readProcess } from '../sys/proc.ts'
 import { attachDeviceFilter } from './cgroups/device-filter.ts'
 import { joinCgroup, makeCgroup, writeCgroupFile } from './cgroups/steps.ts'
 import type { CreateInput } from './create.ts'
@@ -28,7 +28,7 @@ export interface Creation {
   early?: Meeting
   /** stdin and output of the hooks that ran inside. */
   readonly hookFiles: HookFiles[]
-  /** A hook of the runtime's has run. */
+  /** A hook has run, or tried to: poststop hooks are owed. */
   hooksRan: boolean
   done: boolean
 }
@@ -46,17 +46,31 @@ export function serveCreation(creation: Creation, meeting: Meeting): Answer | un
   if (meet === undefined) throw new Error(`unknown meeting ${meeting.number}: a bug in tsrunc`)
   if (meet.kind === 'cloned') {
     recordBirth(creation, meeting)
-    return creation.early === undefined ? undefined : serveCreation(creation, creation.early)
+    return serveEarly(creation)
   }
   // Two processes send on one socket: the child's first meeting may overtake its parent's news.
   if (creation.record.pid === 0) {
-    creation.early = meeting
+    creation.early = { ...meeting, fds: meeting.fds.map((fd) => duplicateFd(fd)) }
     return undefined
   }
   faults?.beforeAnswer?.(meeting)
-  if (meet.kind === 'exchange') return exchange(creation, meet.step, meeting)
+  if (meet.kind === 'exchange') {
+    if (meet.step.kind === 'run-hook') creation.hooksRan = true
+    return exchange(creation, meet.step, meeting)
+  }
   for (const step of meet.steps) performHostStep(creation, step)
   return { verdict: 'proceed' }
+}
+
+function serveEarly(creation: Creation): Answer | undefined {
+  const { early } = creation
+  if (early === undefined) return undefined
+  delete creation.early
+  try {
+    return serveCreation(creation, early)
+  } finally {
+    early.fds.forEach(closeFd)
+  }
 }
 
 function recordBirth(creation: Creation, meeting: Meeting): void {

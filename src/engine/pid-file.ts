@@ -25,7 +25,8 @@ export function writePidFile(path: string, pid: number): void {
 
 /** Hands a pidfd of the container to whoever listens: one message, one fd, a payload (runc's). */
 export function sendPidfd(path: string, pidfd: number): void {
-  const socket = connectUnix(path)
+  // A stream, as what listens for runc's pidfd is.
+  const socket = connectUnix(path, 'stream')
   try {
     sendMessage(socket, Buffer.from('pidfd'), [pidfd])
   } finally {

@@ -36,9 +36,11 @@ export function sealExecutable(path: string): number {
   }
 }
 
-/** Appends all of the content. */
+/** Writes from the beginning; the file's offset stays there, for whoever reads it next. */
 export function writeMemfd(fd: number, content: Uint8Array): void {
-  for (let at = 0; at < content.length; ) at += writeSync(fd, content, at)
+  for (let at = 0; at < content.length; ) {
+    at += writeSync(fd, content, at, content.length - at, at)
+  }
 }
 
 function fill(fd: number, content: Uint8Array): number {
