@@ -82,7 +82,7 @@ function copyForeignFunctionLibrary(directory: string): void {
   throw new Error(`none of koffi's libraries below ${folder} can be loaded: run npm ci`)
 }
 
-/** File by file, so that a tsrunc that runs meanwhile finds either the old or the new ones. */
+/** By rename: an executable in use cannot be written. The entry comes after what it loads. */
 function install(from: string, to: string): void {
   const names = readdirSync(from).toSorted((a) => (a === 'tsrunc.mjs' ? 1 : -1))
   for (const name of names) renameSync(join(from, name), join(to, name))

@@ -65,7 +65,7 @@ describeContainers('args that cannot be run', (runtime) => {
       writeProgram(rootfs, '#!/no/such/interpreter -x\n')
       config.process.args = ['/program']
     })
-    expect(message).toContain('/no/such/interpreter')
+    expect(message).toContain('interpreter')
     expect(message).toMatch(/no such file or directory/)
   })
 
