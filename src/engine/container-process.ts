@@ -3,7 +3,8 @@
 import { constants } from 'node:os'
 import type { ContainerRecord } from '../state/record.ts'
 import { closeFd } from '../sys/fd.ts'
-import { openPidfd, readProcess, sendPidfdSignal, waitPidfd } from '../sys/process.ts'
+import { readProcess } from '../sys/proc.ts'
+import { openPidfd, sendPidfdSignal, waitPidfd } from '../sys/process.ts'
 
 export const { SIGKILL } = constants.signals
 

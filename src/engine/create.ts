@@ -9,10 +9,10 @@ import type { Program } from '../lower/assembler.ts'
 import type { Lowered } from '../lower/lower.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { HostStep } from '../plan/steps.ts'
+import { lockContainer } from '../state/lock.ts'
 import type { ContainerRecord } from '../state/record.ts'
 import {
   createContainerDirectory,
-  lockContainer,
   openRoot,
   openStatusPage,
   removeContainerDirectory,

@@ -1,11 +1,11 @@
 /** `delete`: removes what `create` made, in whatever state it was left. */
 import { StateError } from '../errors.ts'
+import { lockContainer } from '../state/lock.ts'
 import { type ContainerRecord, emptyRecord } from '../state/record.ts'
 import { readStatus } from '../state/status.ts'
 import {
   type ContainerDirectory,
   containerExists,
-  lockContainer,
   openContainer,
   openRoot,
   readRecord,

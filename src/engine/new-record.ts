@@ -2,7 +2,7 @@
 import { listInstructions } from '../lower/listing.ts'
 import type { MakeCgroup, RunHook } from '../plan/steps.ts'
 import { type ContainerRecord, RECORD_VERSION } from '../state/record.ts'
-import { readBootId } from '../sys/process.ts'
+import { readBootId } from '../sys/proc.ts'
 import { findMissing } from './cgroups/steps.ts'
 import type { CreateInput } from './create.ts'
 

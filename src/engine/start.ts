@@ -1,11 +1,11 @@
 /** `start`: tells the waiting process to go on, and learns whether execve(2) succeeded. */
 import { StateError, StepError } from '../errors.ts'
 import { GO } from '../lower/instruction-set.ts'
+import { lockContainer } from '../state/lock.ts'
 import type { ContainerRecord } from '../state/record.ts'
 import { readStatus } from '../state/status.ts'
 import {
   type ContainerDirectory,
-  lockContainer,
   openContainer,
   openRoot,
   openStatusPage,

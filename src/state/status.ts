@@ -5,7 +5,7 @@
 import { closeSync, readFileSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { LANE, LANE_SIZE } from '../lower/instruction-set.ts'
-import { readBootId, readProcess } from '../sys/process.ts'
+import { readBootId, readProcess } from '../sys/proc.ts'
 import type { ContainerRecord } from './record.ts'
 import { type ContainerDirectory, openStatusPage } from './store.ts'
 

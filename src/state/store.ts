@@ -18,8 +18,7 @@ import {
 } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import { StateError, UsageError } from '../errors.ts'
-import { OPEN_DIRECTORY, pathBelow } from '../sys/fd.ts'
-import { tryLock } from '../sys/flock.ts'
+import { OPEN_DIRECTORY, pathBelow } from '../sys/directory.ts'
 import { type ContainerRecord, parseRecord } from './record.ts'
 
 const RECORD = 'state.json'
@@ -27,8 +26,6 @@ const RECORD_DRAFT = '.state.json'
 const STATUS_PAGE = 'status'
 const START_SOCKET = 'start.sock'
 const ID = /^[A-Za-z0-9_+.-]{1,1024}$/
-const LOCK_TIMEOUT_MS = 30_000
-const LOCK_PAUSE_MS = 10
 
 /** Everything that a container's directory ever holds. */
 export const CONTAINER_FILES = [RECORD, RECORD_DRAFT, STATUS_PAGE, START_SOCKET] as const
@@ -92,20 +89,6 @@ export function listContainers(root: Root): readonly string[] {
   return readdirSync(pathBelow(root.fd, '.'))
     .filter((name) => ID.test(name))
     .toSorted()
-}
-
-/** Serialises start, delete and update. Waits at most 30 s for whoever holds the lock. */
-export function lockContainer(directory: ContainerDirectory): Disposable {
-  const fd = openDirectory(pathBelow(directory.fd, '.'))
-  const deadline = Date.now() + LOCK_TIMEOUT_MS
-  while (!tryLock(fd)) {
-    if (Date.now() > deadline) {
-      closeSync(fd)
-      throw new StateError(`container ${directory.id} is busy: another command works on it`)
-    }
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_PAUSE_MS)
-  }
-  return owned({ fd })
 }
 
 /** Replaces state.json as a whole: a reader sees the old record or the new one. */

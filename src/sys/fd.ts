@@ -1,5 +1,5 @@
 /** File descriptors: plain numbers with an owner who closes them. */
-import { closeSync, constants } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { callKernel } from './ffi.ts'
 
 const F_SETFD = 2
@@ -20,11 +20,3 @@ export function duplicateFd(fd: number, lowest = 3): number {
 export function setCloseOnExec(fd: number): void {
   callKernel('fcntl', [fd, F_SETFD, FD_CLOEXEC], `fcntl(${fd}, F_SETFD, FD_CLOEXEC)`)
 }
-
-/** A name below an open directory, as a path that no rename of its parents can redirect. */
-export function pathBelow(directory: number, name: string): string {
-  return `/proc/self/fd/${directory}/${name}`
-}
-
-/** Flags for opening what must be a directory and not a link to one. */
-export const OPEN_DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW

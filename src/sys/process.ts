@@ -1,35 +1,9 @@
-/** Processes by pidfd and by /proc: a pid alone is never trusted. */
-import { readFileSync } from 'node:fs'
+/** Processes by pidfd, and children of this process. */
 import { SyscallError } from '../errors.ts'
 import { bindLibc, callKernel, lastErrno } from './ffi.ts'
 
 const POLLIN = 1
 const MILLISECOND = 1_000_000n
-
-export interface ProcessFacts {
-  /** Clock ticks after boot, field 22 of /proc/PID/stat: tells two users of one pid apart. */
-  readonly startTime: string
-  /** `R`, `S`, `Z` …, field 3. */
-  readonly state: string
-}
-
-/** What /proc/PID/stat says; undefined when there is no such process. proc_pid_stat(5). */
-export function readProcess(pid: number): ProcessFacts | undefined {
-  let stat: string
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  } catch {
-    return undefined
-  }
-  // The name in parentheses may hold spaces and parentheses: fields count from the last one.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return { state: fields[0] ?? '', startTime: fields[19] ?? '' }
-}
-
-/** Differs after each boot: a start time means nothing without it. */
-export function readBootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
-}
 
 /** `pidfd_open(pid, 0)`, pidfd_open(2); undefined when there is no such process. */
 export function openPidfd(pid: number): number | undefined {
