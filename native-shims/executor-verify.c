@@ -168,7 +168,7 @@ static int read_header(struct program *program)
     return 0;
   program->instructions = (const struct instruction *)(program->base + instructions);
   program->relocations = (const struct relocation *)(program->base + relocations);
-  program->data = program->base + data;
+  program->data = program->copy + data;
   return 1;
 }
 
@@ -182,14 +182,12 @@ static int has_good_relocations(const struct program *program)
   return 1;
 }
 
-/* Data overlapping instructions would let a program rewrite itself after the check. */
+/* The data comes last: no place in the file is both an instruction and data. */
 static int is_disjoint(const struct program *program)
 {
-  const uint8_t *instructions_end =
-      (const uint8_t *)(program->instructions + program->instruction_count);
-  const uint8_t *relocations_end =
-      (const uint8_t *)(program->relocations + program->relocation_count);
-  return instructions_end <= program->data && relocations_end <= program->data;
+  const uint8_t *data = program->base + header_word(program, HEADER_DATA_OFFSET);
+  return (const uint8_t *)(program->instructions + program->instruction_count) <= data &&
+         (const uint8_t *)(program->relocations + program->relocation_count) <= data;
 }
 
 int verify_program(struct program *program)

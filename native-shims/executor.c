@@ -193,18 +193,23 @@ static void relocate(struct program *program)
   }
 }
 
-/* The mapping is private: data is written to, and the sealed file is not. */
+/*
+ * Twice: what was checked stays as it was, whatever address a system call is told to write to. Of
+ * the other one only the data is used. Both are private: the file is not written to.
+ */
 static int map_program(struct program *program)
 {
   struct stat facts;
   if (is_error(syscall(__NR_fstat, FD_PROGRAM, &facts)) || facts.st_size < HEADER_SIZE)
     return 0;
   program->size = (uint64_t)facts.st_size;
-  long base = syscall(__NR_mmap, 0, program->size, PROT_READ | PROT_WRITE, MAP_PRIVATE,
-                      FD_PROGRAM, 0);
-  if (is_error(base))
+  long base = syscall(__NR_mmap, 0, program->size, PROT_READ, MAP_PRIVATE, FD_PROGRAM, 0);
+  long copy = syscall(__NR_mmap, 0, program->size, PROT_READ | PROT_WRITE, MAP_PRIVATE, FD_PROGRAM,
+                      0);
+  if (is_error(base) || is_error(copy))
     return 0;
-  program->base = (uint8_t *)base;
+  program->base = (const uint8_t *)base;
+  program->copy = (uint8_t *)copy;
   syscall(__NR_close, FD_PROGRAM);
   return verify_program(program);
 }

@@ -49,7 +49,9 @@ struct lane {
 };
 
 struct program {
-  uint8_t *base;
+  const uint8_t *base;
+  /* Another mapping of the same file, to be written to. */
+  uint8_t *copy;
   uint64_t size;
   const struct instruction *instructions;
   uint32_t instruction_count;
