@@ -70,12 +70,13 @@ export interface Created {
 export function createContainer(input: CreateInput): Created {
   const { options, lowered } = input
   const preserved = findPreserved(options, input.descriptors)
-  for (const step of lowered.prologue) if (step.kind === 'make-cgroup') checkUnused(step)
   // Node marks only some of the fds that it was started with.
   input.descriptors.forEach(setCloseOnExec)
   using root = openRoot(input.rootPath)
   using directory = createContainerDirectory(root, options.id)
   using _lock = lockContainer(directory)
+  const removeDirectory = () => removeContainerDirectory(root, options.id)
+  refuseUsedCgroups(lowered.prologue, removeDirectory)
   const creation = beginCreation(input, directory)
   try {
     writeRecord(directory, creation.record)
@@ -84,7 +85,17 @@ export function createContainer(input: CreateInput): Created {
     runProgram(creation, preserved)
     return { record: creation.record, pidfd: takePidfd(creation) }
   } catch (error) {
-    throw undoCreation(creation, error, () => removeContainerDirectory(root, options.id))
+    throw undoCreation(creation, error, removeDirectory)
+  }
+}
+
+/** Before the record names them: what it names, `delete` kills. */
+function refuseUsedCgroups(steps: readonly HostStep[], removeDirectory: () => void): void {
+  try {
+    for (const step of steps) if (step.kind === 'make-cgroup') checkUnused(step)
+  } catch (error) {
+    removeDirectory()
+    throw error
   }
 }
 
