@@ -79,6 +79,9 @@ static long watch(int listening, int signals)
 
 long wait_for_go(int listening)
 {
+  /* ppoll passes over a negative fd: nobody would ever come. */
+  if (listening < 0)
+    return -EBADF;
   /* As pid 1 of a namespace the default action of these is nothing: we take them ourselves. */
   uint64_t ending = bit(SIGHUP) | bit(SIGINT) | bit(SIGQUIT) | bit(SIGTERM);
   uint64_t before;

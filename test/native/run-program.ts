@@ -1,5 +1,13 @@
 /** Runs programs by the real executor, with the test in the runtime's place. */
-import { closeSync, ftruncateSync, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
@@ -9,6 +17,9 @@ import { type Answer, type Meeting, receiveMeeting, sendAnswer } from '../../src
 import { type Assembler, createAssembler } from '../../src/lower/assembler.ts'
 import {
   FD,
+  HEADER_SIZE,
+  INSTRUCTION,
+  INSTRUCTION_SIZE,
   LANE,
   LANE_SIZE,
   LANE_STATE,
@@ -44,8 +55,11 @@ export interface Running extends Disposable {
   send(bytes: Uint8Array, fds?: readonly number[]): void
   /** Closes the runtime's end of the control socket. */
   hangUp(): void
+  /** Waits until the program has sent something, and leaves it unread. */
+  waitForMessage(): void
   /** The fds that the process has. */
   descriptors(): number[]
+  isCloseOnExec(fd: number): boolean
   /** Waits until lane 0 is gone. */
   end(): ChildEnd
 }
@@ -98,20 +112,28 @@ export function startProgram(program: Uint8Array, given: readonly number[] = [])
   ftruncateSync(status, STATUS_SIZE)
   const pid = spawn(program, [theirs, status, ...given])
   closeSync(theirs)
-  let ended: ChildEnd | undefined
+  let ended: ChildEnd | 'late' | undefined
   let isOpen = true
   const hangUp = (): void => {
     if (isOpen) closeSync(control)
     isOpen = false
   }
-  const end = (): ChildEnd => (ended ??= reap(pid, TIMEOUT_MS))
+  const end = (): ChildEnd => {
+    ended ??= reap(pid, TIMEOUT_MS)
+    if (ended === 'late') throw new Error('the executor did not end')
+    return ended
+  }
+  const waitForMessage = (): void => {
+    if (!waitPidfd(control, TIMEOUT_MS)) throw new Error('the program sent nothing')
+  }
   return {
     pid,
     lane: (number = 0) => readLane(readStatusPage(status), number),
     receive: () => {
-      if (!waitPidfd(control, TIMEOUT_MS)) throw new Error('no meeting')
+      waitForMessage()
       return receiveMeeting(control)
     },
+    waitForMessage,
     answer: (answer) => sendAnswer(control, answer),
     send: (bytes, fds = []) => sendMessage(control, bytes, fds),
     hangUp,
@@ -119,6 +141,8 @@ export function startProgram(program: Uint8Array, given: readonly number[] = [])
       readdirSync(`/proc/${pid}/fd`)
         .map(Number)
         .toSorted((a, b) => a - b),
+    isCloseOnExec: (fd) =>
+      /^flags:\s+0[2367]\d{6}$/m.test(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8')),
     end,
     [Symbol.dispose]() {
       hangUp()
@@ -153,6 +177,19 @@ export function runProgram(
   return { exit: code ?? `signal ${signal}`, posted, lane: run.lane() }
 }
 
+/** The program, with one rule at the instruction, which the assembler may not know for its kind. */
+export function withRule(
+  program: Uint8Array,
+  index: number,
+  rule: { readonly errno: number; readonly target: number },
+): Uint8Array {
+  const at = HEADER_SIZE + index * INSTRUCTION_SIZE + INSTRUCTION.rules
+  const copy = Uint8Array.from(program)
+  new DataView(copy.buffer).setInt32(at, rule.errno, true)
+  new DataView(copy.buffer).setUint32(at + 4, rule.target, true)
+  return copy
+}
+
 /** An answer's packet, however wrong. */
 export function encodeVerdict(verdict: number, length: number, bytes = 0): Buffer {
   const packet = Buffer.alloc(VERDICT_HEADER_SIZE + bytes, 'x')
@@ -185,14 +222,13 @@ function spawn(program: Uint8Array, [control, status, ...given]: readonly number
 }
 
 /** A process that does not end in time is killed, so that no test leaves one behind. */
-function reap(pid: number, timeoutMs: number): ChildEnd {
+function reap(pid: number, timeoutMs: number): ChildEnd | 'late' {
   const pidfd = openPidfd(pid)
   const isEnded = pidfd !== undefined && waitPidfd(pidfd, timeoutMs)
   if (pidfd !== undefined) closeSync(pidfd)
   if (!isEnded) process.kill(pid, 'SIGKILL')
   const end = waitForChild(pid)
-  if (!isEnded && timeoutMs > 0) throw new Error('the executor did not end')
-  return end
+  return isEnded ? end : 'late'
 }
 
 function readLane(page: Buffer, number: number): Lane {
