@@ -36,6 +36,7 @@ import { spawnExecutable } from '../../src/sys/spawn.ts'
 const TIMEOUT_MS = 10_000
 const F_SETFD = 2
 const FD_CLOEXEC = 1
+const O_CLOEXEC = 0o2000000
 
 /** A row of the status page. */
 export interface Lane {
@@ -141,8 +142,7 @@ export function startProgram(program: Uint8Array, given: readonly number[] = [])
       readdirSync(`/proc/${pid}/fd`)
         .map(Number)
         .toSorted((a, b) => a - b),
-    isCloseOnExec: (fd) =>
-      /^flags:\s+0[2367]\d{6}$/m.test(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8')),
+    isCloseOnExec: (fd) => (readFlags(pid, fd) & O_CLOEXEC) !== 0,
     end,
     [Symbol.dispose]() {
       hangUp()
@@ -229,6 +229,11 @@ function reap(pid: number, timeoutMs: number): ChildEnd | 'late' {
   if (!isEnded) process.kill(pid, 'SIGKILL')
   const end = waitForChild(pid)
   return isEnded ? end : 'late'
+}
+
+function readFlags(pid: number, fd: number): number {
+  const info = readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1')
+  return Number.parseInt(/^flags:\s+(\d+)$/m.exec(info)?.[1] ?? '', 8)
 }
 
 function readLane(page: Buffer, number: number): Lane {
