@@ -23,6 +23,12 @@ export function loadDeviceFilter(program: Uint8Array): number {
   attributes.setBigUint64(8, addressOf(program), true)
   attributes.setBigUint64(16, addressOf(LICENSE), true)
   const call = `bpf(BPF_PROG_LOAD, BPF_PROG_TYPE_CGROUP_DEVICE, ${program.length} bytes)`
+  const bytes = new Uint8Array(attributes.buffer)
+  // The verifier gives up with EAGAIN when a signal arrives: libbpf tries five times as well.
+  for (let attempt = 1; attempt < 5; attempt++) {
+    const fd = callKernel('bpf', [COMMAND.load, bytes, bytes.length], call, ['EAGAIN'])
+    if (fd >= 0) return fd
+  }
   return callBpf(COMMAND.load, attributes, call)
 }
 
