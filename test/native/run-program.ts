@@ -14,6 +14,7 @@ import { afterAll } from 'vitest'
 import { buildExecutor } from '../../native-shims/build.ts'
 import { readStatusPage } from '../../src/engine/execution.ts'
 import { type Answer, type Meeting, receiveMeeting, sendAnswer } from '../../src/engine/protocol.ts'
+import { SyscallError } from '../../src/errors.ts'
 import { type Assembler, createAssembler } from '../../src/lower/assembler.ts'
 import {
   FD,
@@ -36,6 +37,8 @@ import { spawnExecutable } from '../../src/sys/spawn.ts'
 const TIMEOUT_MS = 10_000
 const F_SETFD = 2
 const FD_CLOEXEC = 1
+/** What a send to an ended program fails with. */
+const GONE = ['EPIPE', 'ECONNRESET']
 const O_CLOEXEC = 0o2000000
 
 /** A row of the status page. */
@@ -54,6 +57,8 @@ export interface Running extends Disposable {
   answer(answer: Answer): void
   /** Bytes that need not be an answer. */
   send(bytes: Uint8Array, fds?: readonly number[]): void
+  /** The same to a program that may be gone. */
+  trySend(bytes: Uint8Array, fds: readonly number[]): void
   /** Closes the runtime's end of the control socket. */
   hangUp(): void
   /** Waits until the program has sent something, and leaves it unread. */
@@ -106,8 +111,11 @@ export function assemble(write: (asm: Assembler) => void): Uint8Array {
   return asm.finish().bytes
 }
 
-/** Starts a program; `given` are its fds from FD.given on, which stay the caller's. */
-export function startProgram(program: Uint8Array, given: readonly number[] = []): Running {
+/** Starts a program, or what is none; `given` are its fds from FD.given on, which stay the caller's. */
+export function startProgram(
+  program: Uint8Array | 'directory',
+  given: readonly number[] = [],
+): Running {
   const [control, theirs] = createSocketPair()
   const status = createMemfd('tsrunc-test-status')
   ftruncateSync(status, STATUS_SIZE)
@@ -137,6 +145,13 @@ export function startProgram(program: Uint8Array, given: readonly number[] = [])
     waitForMessage,
     answer: (answer) => sendAnswer(control, answer),
     send: (bytes, fds = []) => sendMessage(control, bytes, fds),
+    trySend(bytes, fds) {
+      try {
+        sendMessage(control, bytes, fds)
+      } catch (error) {
+        if (!(error instanceof SyscallError && GONE.includes(error.code))) throw error
+      }
+    },
     hangUp,
     descriptors: () =>
       readdirSync(`/proc/${pid}/fd`)
@@ -198,11 +213,14 @@ export function encodeVerdict(verdict: number, length: number, bytes = 0): Buffe
   return packet
 }
 
-function spawn(program: Uint8Array, [control, status, ...given]: readonly number[]): number {
+function spawn(
+  program: Uint8Array | 'directory',
+  [control, status, ...given]: readonly number[],
+): number {
   buildOnce()
-  const file = createMemfd('tsrunc-test-program')
+  const file = program === 'directory' ? openSync('/', 'r') : createMemfd('tsrunc-test-program')
   const nothing = openSync('/dev/null', 'r+')
-  writeMemfd(file, program)
+  if (program !== 'directory') writeMemfd(file, program)
   try {
     return spawnExecutable(
       executable ?? -1,
