@@ -254,5 +254,7 @@ test('no damage makes it crash or hang', { timeout: 120_000 }, () => {
   }
   closeSync(root)
   closeSync(nothing)
-  expect([...ends.keys()].toSorted()).toEqual(['0 running', '1 failed', '2 rejected'])
+  const known = ['0 running', '1 failed', '2 rejected']
+  expect([...ends.keys()].filter((end) => !known.includes(end))).toEqual([])
+  expect([...ends.keys()]).toEqual(expect.arrayContaining(['1 failed', '2 rejected']))
 })
