@@ -5,7 +5,15 @@
  * v1 hierarchies, a private mount namespace with cgroup v2 alone, which crun needs.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { cpus, loadavg, release, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { defaultSpec } from '../../src/config/default-spec.ts'
@@ -108,9 +116,20 @@ function tryOut(runtimes: readonly Runtime[], home: string, bundle: string): Run
     const args = ['--root', join(home, `state-${runtime.name}`), 'run', '--bundle', bundle, id]
     const result = spawnSync(runtime.path, args, { encoding: 'utf8', env: ENVIRONMENT })
     if (result.status === 0) return true
+    removeLeftovers(runtime, id, home)
     print(`${runtime.name} left out: ${result.stderr.trim().split('\n')[0]}`)
     return false
   })
+}
+
+/** What a peer leaves behind when its create fails: crun keeps its cgroup. */
+function removeLeftovers({ name, path }: Runtime, id: string, home: string): void {
+  spawnSync(path, ['--root', join(home, `state-${name}`), 'delete', '--force', id], {
+    stdio: 'ignore',
+    env: ENVIRONMENT,
+  })
+  const cgroup = join('/sys/fs/cgroup/unified', id)
+  if (existsSync(cgroup)) rmdirSync(cgroup)
 }
 
 function median(values: readonly number[]): number {

@@ -8,7 +8,6 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -18,7 +17,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { afterAll, describe, inject, onTestFinished } from 'vitest'
+import { afterAll, beforeAll, describe, inject, onTestFinished } from 'vitest'
 import { stringifyJson } from '../../src/config/stringify-json.ts'
 import { baseConfig, type Config } from './config.ts'
 
@@ -56,13 +55,18 @@ export interface InvokeOptions {
 export type Value = unknown
 
 const isRoot = process.getuid?.() === 0
-const home = isRoot ? mkdtempSync(join(tmpdir(), 'tsrunc-test-')) : ''
-const cgroupParent = `/${home.replace(/.*\//, '')}`
+const name = `tsrunc-test-${process.pid}-${Date.now().toString(36)}`
+const home = join(tmpdir(), name)
+const cgroupParent = `/${name}`
 const stateRoot = join(home, 'state')
 let counter = 0
 
+// Neither runs where every test of a file is skipped: then there is nothing to remove.
+beforeAll(() => {
+  mkdirSync(home, { mode: 0o700 })
+})
+
 afterAll(() => {
-  if (!isRoot) return
   removeCgroups()
   removeTree(home)
 })
