@@ -3,7 +3,7 @@
 import { constants } from 'node:os'
 import type { ContainerRecord } from '../state/record.ts'
 import { closeFd } from '../sys/fd.ts'
-import { readProcess } from '../sys/proc.ts'
+import { readBootId, readProcess } from '../sys/proc.ts'
 import { openPidfd, sendPidfdSignal, waitPidfd } from '../sys/process.ts'
 
 export const { SIGKILL } = constants.signals
@@ -20,8 +20,8 @@ export function openContainerProcess(record: ContainerRecord): number | undefine
   const pidfd = openPidfd(record.pid)
   if (pidfd === undefined) return undefined
   const found = readProcess(record.pid)
-  if (found !== undefined && found.startTime === record.startTime && found.state !== 'Z')
-    return pidfd
+  const isSame = found?.startTime === record.startTime && record.bootId === readBootId()
+  if (isSame && found.state !== 'Z') return pidfd
   closeFd(pidfd)
   return undefined
 }

@@ -6,6 +6,7 @@ import { readStatus } from '../state/status.ts'
 import {
   type ContainerDirectory,
   containerExists,
+  isRemoved,
   openContainer,
   openRoot,
   readRecord,
@@ -32,6 +33,8 @@ export function deleteContainer(input: DeleteInput): void {
   if (force && !containerExists(root, id)) return
   using directory = openContainer(root, id)
   using _lock = lockContainer(directory)
+  // Another delete was faster, and the id may be a new container's by now.
+  if (force && isRemoved(directory)) return
   const record = readRecordToDelete(directory, input)
   const status = readStatus(directory, record)
   if (!force && status !== 'stopped' && status !== 'created') {

@@ -11,6 +11,7 @@ import { CONTAINER_FILES } from '../state/store.ts'
 import { closeFd } from '../sys/fd.ts'
 import { createMemfd, createSealedMemfd } from '../sys/memfd.ts'
 import { sendMessage } from '../sys/socket.ts'
+import { findOwnParents } from './cgroups/remove.ts'
 import { type CreateInput, createContainer } from './create.ts'
 import { deleteContainer } from './delete.ts'
 import { openExecutor } from './execution.ts'
@@ -64,11 +65,8 @@ function prepareTeardown(input: RunInput, record: ContainerRecord): Teardown {
       path: join(hierarchy, path),
       version,
     })),
-    parents: record.cgroups.flatMap(({ hierarchy, path, missing }) =>
-      missing
-        .filter((directory) => directory !== path)
-        .toReversed()
-        .map((directory) => join(hierarchy, directory)),
+    parents: record.cgroups.flatMap((cgroup) =>
+      findOwnParents(cgroup).map((directory) => join(cgroup.hierarchy, directory)),
     ),
     poststop: record.hooks.poststop.map((step) => ({
       step,

@@ -9,7 +9,8 @@ export function parseHierarchies(
   mountinfo: string,
   readControllers: (mountpoint: string) => string,
 ): CgroupFacts {
-  const v1: CgroupHierarchy[] = []
+  // By mount point: what was mounted there before is hidden by the last.
+  const v1 = new Map<string, CgroupHierarchy>()
   let v2: CgroupHierarchy | undefined
   for (const line of mountinfo.split('\n')) {
     const [mount = '', filesystem = ''] = line.split(' - ')
@@ -18,10 +19,11 @@ export function parseHierarchies(
     if (mountpoint !== MOUNT_ROOT && !mountpoint.startsWith(`${MOUNT_ROOT}/`)) continue
     if (type === 'cgroup2') {
       v2 = { mountpoint, controllers: readControllers(mountpoint).split(/\s+/).filter(Boolean) }
-    } else if (type === 'cgroup') v1.push({ mountpoint, controllers: findControllers(options) })
+    } else if (type === 'cgroup')
+      v1.set(mountpoint, { mountpoint, controllers: findControllers(options) })
   }
   const mode = v2 === undefined ? 'legacy' : v2.mountpoint === MOUNT_ROOT ? 'unified' : 'hybrid'
-  return { mode, v1: mode === 'unified' ? [] : v1, ...(v2 !== undefined && { v2 }) }
+  return { mode, v1: mode === 'unified' ? [] : [...v1.values()], ...(v2 !== undefined && { v2 }) }
 }
 
 /** Super options of a v1 hierarchy beside its controllers. */

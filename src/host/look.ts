@@ -1,5 +1,14 @@
 /** The only look at the machine: answers the questions that a config raises. */
-import { closeSync, constants, lstatSync, openSync, readFileSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
 import type { NamespaceType } from '../plan/steps.ts'
 import { callKernel, hostArchitecture } from '../sys/ffi.ts'
 import { compileSeccomp } from '../sys/libseccomp.ts'
@@ -42,12 +51,19 @@ export function look(
 }
 
 function kindOf(path: string, follow: boolean): PathKind {
-  const stats = follow
-    ? statSync(path, { throwIfNoEntry: false })
-    : lstatSync(path, { throwIfNoEntry: false })
+  const stats = statOf(path, follow)
   if (stats === undefined) return 'missing'
   if (stats.isSymbolicLink()) return 'link'
   return stats.isDirectory() ? 'directory' : 'file'
+}
+
+/** What cannot be reached (a loop of links, too long a name) is as good as not there. */
+function statOf(path: string, follow: boolean): Stats | undefined {
+  try {
+    return follow ? statSync(path) : lstatSync(path)
+  } catch {
+    return undefined
+  }
 }
 
 function readControllers(mountpoint: string): string {
@@ -81,7 +97,7 @@ function identifyNamespace(path: string): { type: NamespaceType; inode: bigint }
     const call = `ioctl(${JSON.stringify(path)}, NS_GET_NSTYPE)`
     const flag = callKernel('ioctl', [fd, NS_GET_NSTYPE], call, tolerated)
     const type = NAMESPACES.find(([, known]) => known === flag)?.[0]
-    return type && { type, inode: statSync(path, { bigint: true }).ino }
+    return type && { type, inode: fstatSync(fd, { bigint: true }).ino }
   } finally {
     closeSync(fd)
   }

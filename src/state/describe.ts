@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { ContainerRecord } from './record.ts'
 import { readStatus, type Status } from './status.ts'
-import { listContainers, openContainer, openRoot, readRecord } from './store.ts'
+import { containerExists, listContainers, openContainer, openRoot, readRecord } from './store.ts'
 
 /** OCI state and what runc adds, in runc's order of members. */
 export interface ContainerDescription {
@@ -37,6 +37,8 @@ export function describeContainers(
     try {
       return [describeContainer(rootPath, id)]
     } catch (error) {
+      // Deleted while we looked.
+      if (!containerExists(root, id)) return []
       warn(error instanceof Error ? error.message : String(error))
       return []
     }

@@ -8,10 +8,13 @@ import type { ContainerDirectory } from './store.ts'
 const LOCK_TIMEOUT_MS = 30_000
 const LOCK_PAUSE_MS = 10
 
-/** Serialises start, delete and update. Waits at most 30 s for whoever holds the lock. */
-export function lockContainer(directory: ContainerDirectory): Disposable {
+/** Serialises start, delete and update. Waits for whoever holds the lock, but not for ever. */
+export function lockContainer(
+  directory: ContainerDirectory,
+  timeoutMs = LOCK_TIMEOUT_MS,
+): Disposable {
   const fd = openSync(pathBelow(directory.fd, '.'), OPEN_DIRECTORY)
-  const deadline = Date.now() + LOCK_TIMEOUT_MS
+  const deadline = Date.now() + timeoutMs
   while (!tryLock(fd)) {
     if (Date.now() > deadline) {
       closeSync(fd)

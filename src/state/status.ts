@@ -2,12 +2,12 @@
  * The status of a container, derived from the kernel and the status page each time: a stored word
  * would be wrong as soon as a process dies without asking us. Pure file reads, no native code.
  */
-import { closeSync, readFileSync, readSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { LANE, LANE_SIZE } from '../lower/instruction-set.ts'
 import { readBootId, readProcess } from '../sys/proc.ts'
 import type { ContainerRecord } from './record.ts'
-import { type ContainerDirectory, openStatusPage } from './store.ts'
+import { type ContainerDirectory, readStatusPage } from './store.ts'
 
 export type Status = 'creating' | 'created' | 'running' | 'stopped' | 'paused'
 
@@ -33,14 +33,9 @@ function isAlive(record: ContainerRecord): boolean {
 
 /** Index of the last instruction that the container's process began. */
 function readIndex(directory: ContainerDirectory, record: ContainerRecord): number {
-  const fd = openStatusPage(directory)
-  try {
-    const next = Buffer.alloc(4)
-    readSync(fd, next, 0, 4, record.lane * LANE_SIZE + LANE.next)
-    return next.readUInt32LE(0) - 1
-  } finally {
-    closeSync(fd)
-  }
+  const page = readStatusPage(directory)
+  const at = record.lane * LANE_SIZE + LANE.next
+  return at + 4 > page.length ? -1 : page.readUInt32LE(at) - 1
 }
 
 function isFrozen(record: ContainerRecord): boolean {

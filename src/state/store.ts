@@ -27,8 +27,8 @@ const STATUS_PAGE = 'status'
 const START_SOCKET = 'start.sock'
 const ID = /^[A-Za-z0-9_+.-]{1,1024}$/
 
-/** Everything that a container's directory ever holds. */
-export const CONTAINER_FILES = [RECORD, RECORD_DRAFT, STATUS_PAGE, START_SOCKET] as const
+/** Everything that a container's directory ever holds; the record goes last. */
+export const CONTAINER_FILES = [RECORD_DRAFT, STATUS_PAGE, START_SOCKET, RECORD] as const
 
 export interface Root extends Disposable {
   readonly fd: number
@@ -44,8 +44,7 @@ export interface ContainerDirectory extends Disposable {
 export function openRoot(path: string): Root {
   const absolute = isAbsolute(path) ? path : resolve(path)
   if (absolute === '/') throw new UsageError('--root must not be /')
-  mkdirSync(absolute, { recursive: true, mode: 0o700 })
-  const fd = openDirectory(absolute)
+  const fd = openRootDirectory(absolute)
   const { uid, mode } = fstatSync(fd)
   if (uid === process.geteuid?.() && (mode & 0o022) === 0) return owned({ fd, path: absolute })
   closeSync(fd)
@@ -53,6 +52,16 @@ export function openRoot(path: string): Root {
     `root directory ${absolute} must belong to uid ${process.geteuid?.()} and be writable by` +
       ` nobody else, it has uid ${uid} and mode ${(mode & 0o7777).toString(8)}`,
   )
+}
+
+function openRootDirectory(path: string): number {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+    return openDirectory(path)
+  } catch (error) {
+    if (!['EEXIST', 'ENOTDIR', 'ELOOP'].some((code) => isErrno(error, code))) throw error
+    throw new StateError(`root directory ${path} must be a directory, and not a link to one`)
+  }
 }
 
 /** Makes the directory of a new container; mkdir(2) decides who of two creators gets the id. */
@@ -74,8 +83,13 @@ export function openContainer(root: Root, id: string): ContainerDirectory {
     return owned({ fd: openDirectory(pathBelow(root.fd, id)), id })
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error
-    throw new StateError(`container does not exist: ${id}`)
+    throw doesNotExist(id)
   }
+}
+
+/** Whether the directory was removed since it was opened: its name may be another's by now. */
+export function isRemoved(directory: ContainerDirectory): boolean {
+  return fstatSync(directory.fd).nlink === 0
 }
 
 /** Whether there is a directory of that name. */
@@ -113,6 +127,7 @@ export function readRecord(directory: ContainerDirectory): ContainerRecord {
     return parseRecord(readFileSync(pathBelow(directory.fd, RECORD), 'utf8'), id)
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error
+    if (isRemoved(directory)) throw doesNotExist(id)
     throw new StateError(
       `state of container ${id} is damaged: it has no state.json` +
         ` (hint: delete --force ${id} removes what is left)`,
@@ -126,6 +141,16 @@ export function openStatusPage(directory: ContainerDirectory): number {
   return openSync(pathBelow(directory.fd, STATUS_PAGE), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
 }
 
+/** The status page as it is now; empty when the container's process was never started. */
+export function readStatusPage(directory: ContainerDirectory): Buffer {
+  try {
+    return readFileSync(pathBelow(directory.fd, STATUS_PAGE))
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return Buffer.alloc(0)
+    throw error
+  }
+}
+
 /** Where `start` and the container's process meet: a path that any length of root leaves short. */
 export function startSocketPath(directory: ContainerDirectory): string {
   return pathBelow(directory.fd, START_SOCKET)
@@ -135,7 +160,12 @@ export function startSocketPath(directory: ContainerDirectory): string {
 export function removeContainerDirectory(root: Root, id: string): void {
   checkId(id)
   for (const name of CONTAINER_FILES) rmSync(pathBelow(root.fd, `${id}/${name}`), { force: true })
-  rmdirSync(pathBelow(root.fd, id))
+  try {
+    rmdirSync(pathBelow(root.fd, id))
+  } catch (error) {
+    if (!isErrno(error, 'ENOTEMPTY')) throw error
+    throw new StateError(`${root.path}/${id} holds files that tsrunc did not make: it was kept`)
+  }
 }
 
 function checkId(id: string): void {
@@ -144,6 +174,10 @@ function checkId(id: string): void {
     `invalid container ID format: ${JSON.stringify(id)}` +
       ' (letters, digits and _ + . - are allowed, at most 1024)',
   )
+}
+
+function doesNotExist(id: string): StateError {
+  return new StateError(`container does not exist: ${id}`)
 }
 
 function openDirectory(path: string): number {

@@ -2,8 +2,9 @@
  * The one door to native code. koffi costs milliseconds to load, so it is loaded at the first
  * call; a command that makes none (`state`, `list`) does not pay for it.
  *
- * Buffers are passed by address. Their memory does not move, and the caller holds them in a
- * variable until the call returns.
+ * Buffers are passed by address. Their memory does not move, and whatever `addressOf` was asked for
+ * stays alive until the next system call has returned: a variable that is not read any more does
+ * not keep a buffer from the garbage collector.
  */
 import { createRequire } from 'node:module'
 import type Koffi from 'koffi'
@@ -19,6 +20,7 @@ type Native = (...args: unknown[]) => number | bigint
 
 const libraries = new Map<string, LibraryHandle>()
 const functions = new Map<string, Native>()
+const held: Uint8Array[] = []
 let koffi: typeof Koffi | undefined
 
 function loadKoffi(): typeof Koffi {
@@ -47,8 +49,9 @@ export function bindLibc(prototype: string): Native {
   return bindFunction('libc.so.6', prototype)
 }
 
-/** The address of a buffer's memory. */
+/** The address of a buffer's memory, good for the next system call. */
 export function addressOf(buffer: Uint8Array): bigint {
+  held.push(buffer)
   return loadKoffi().address(buffer)
 }
 
@@ -79,8 +82,9 @@ export function callKernel(
     return arg instanceof Uint8Array ? addressOf(arg) : BigInt.asIntN(64, BigInt(arg))
   })
   const result = Number(syscall(SYSCALL[hostArchitecture()][name], ...words))
+  const errno = result === -1 ? loadKoffi().errno() : 0
+  held.length = 0
   if (result !== -1) return result
-  const errno = loadKoffi().errno()
   const code = errnoName(errno)
   if (tolerate.includes(code)) return -errno
   throw new SyscallError(name, call, code)

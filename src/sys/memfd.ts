@@ -23,8 +23,9 @@ export function createSealedMemfd(name: string, content: Uint8Array): number {
 
 /** A sealed, executable copy of a file. Throws with the sysctl's name where memfds are barred. */
 export function sealExecutable(path: string): number {
+  const content = readFileSync(path)
   try {
-    return fill(createFile('tsrunc-executor', MFD_EXEC), readFileSync(path))
+    return fill(createFile('tsrunc-executor', MFD_EXEC), content)
   } catch (error) {
     if (!(error instanceof SyscallError) || error.code !== 'EACCES') throw error
     throw new SyscallError(

@@ -17,20 +17,21 @@ export function sendPidfdSignal(pidfd: number, signal: number): boolean {
   return callKernel('pidfd_send_signal', [pidfd, signal, 0, 0], call, ['ESRCH']) === 0
 }
 
-/** Waits until the process ended, at most so long; whether it did. */
+/** Waits until the process ended (or a socket has news), at most so long; whether it did. */
 export function waitPidfd(pidfd: number, timeoutMs: number): boolean {
   const pollfd = Buffer.alloc(8)
   pollfd.writeInt32LE(pidfd, 0)
   pollfd.writeInt16LE(POLLIN, 4)
   const deadline = process.hrtime.bigint() + BigInt(timeoutMs) * MILLISECOND
   for (;;) {
-    const left = deadline - process.hrtime.bigint()
-    if (left < 0n) return false
+    const rest = deadline - process.hrtime.bigint()
+    const left = rest > 0n ? rest : 0n
     const timeout = Buffer.alloc(16)
     timeout.writeBigInt64LE(left / 1_000_000_000n, 0)
     timeout.writeBigInt64LE(left % 1_000_000_000n, 8)
     const ready = callKernel('ppoll', [pollfd, 1, timeout, 0, 0], `ppoll(${pidfd})`, ['EINTR'])
     if (ready > 0) return true
+    if (ready === 0) return false
   }
 }
 

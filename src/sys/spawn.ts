@@ -9,8 +9,6 @@ const OPAQUE_SIZE = 512
 const POSIX_SPAWN_SETSIGDEF = 4
 const POSIX_SPAWN_SETSIGMASK = 8
 const SIGSET_SIZE = 128
-/** Copies of fds wait here, where no target of the child's lies. */
-const STAGING = 512
 
 export interface DescriptorMapping {
   readonly from: number
@@ -33,29 +31,27 @@ export function spawnExecutable(
   const actions = Buffer.alloc(OPAQUE_SIZE)
   const attributes = Buffer.alloc(OPAQUE_SIZE)
   const staged: number[] = []
+  // Beyond every target: a target may be the number of another's source, or of the executable.
+  const lowest = Math.max(2, ...mappings.map(({ to }) => to)) + 1
   check('posix_spawn_file_actions_init', [actions], 'void *')
   check('posix_spawnattr_init', [attributes], 'void *')
   try {
-    // Staged first: a target may be the number of another's source.
-    for (const { from, to } of mappings) {
-      const copy = duplicateFd(from, STAGING)
+    const stage = (fd: number): number => {
+      const copy = duplicateFd(fd, lowest)
       staged.push(copy)
+      return copy
+    }
+    for (const { from, to } of mappings) {
+      const copy = stage(from)
       check('posix_spawn_file_actions_adddup2', [actions, copy, to], 'void *, int, int')
     }
     setSignals(attributes)
-    return spawn(duplicatePath(executable, staged), actions, attributes, argv)
+    return spawn(`/proc/self/fd/${stage(executable)}`, actions, attributes, argv)
   } finally {
     staged.forEach(closeFd)
     check('posix_spawn_file_actions_destroy', [actions], 'void *')
     check('posix_spawnattr_destroy', [attributes], 'void *')
   }
-}
-
-/** The executable's own number may be a target too. */
-function duplicatePath(executable: number, staged: number[]): string {
-  const copy = duplicateFd(executable, STAGING)
-  staged.push(copy)
-  return `/proc/self/fd/${copy}`
 }
 
 function setSignals(attributes: Buffer): void {

@@ -1,31 +1,35 @@
 /** Who lives in a cgroup, and what lies below it. */
 import { type Dirent, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { codeOf, isRemoved } from './files.ts'
 
 /** Pids of the processes in any of the directories or below, as this pid namespace has them. */
 export function findProcesses(directories: readonly string[]): readonly number[] {
-  const pids = directories.flatMap((directory) => listCgroups(directory).flatMap(readProcs))
+  const pids = directories.flatMap((directory) => listCgroups(directory).flatMap(readProcesses))
   return [...new Set(pids)].filter((pid) => pid > 0)
 }
 
-/** A cgroup directory and all below it, the deepest first. */
+/** A cgroup directory and all below it, the deepest first; none when it is gone. */
 export function listCgroups(directory: string): readonly string[] {
   let entries: Dirent[]
   try {
     entries = readdirSync(directory, { withFileTypes: true })
-  } catch {
-    return []
+  } catch (error) {
+    // Anything else must not pass for an empty cgroup.
+    if (isRemoved(error)) return []
+    throw error
   }
   const children = entries.filter((entry) => entry.isDirectory())
   return [...children.flatMap(({ name }) => listCgroups(join(directory, name))), directory]
 }
 
-function readProcs(directory: string): readonly number[] {
+function readProcesses(directory: string): readonly number[] {
   try {
     const text = readFileSync(join(directory, 'cgroup.procs'), 'latin1')
     return text.split('\n').filter(Boolean).map(Number)
-  } catch {
-    // ENOENT: removed meanwhile. EOPNOTSUPP: a threaded v2 cgroup, whose root lists the processes.
-    return []
+  } catch (error) {
+    // EOPNOTSUPP: a threaded v2 cgroup, whose root lists the processes.
+    if (isRemoved(error) || codeOf(error) === 'EOPNOTSUPP') return []
+    throw error
   }
 }

@@ -1,10 +1,13 @@
 /** The end of a container's cgroups: every process killed, every directory removed. */
 import { existsSync, rmdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { SyscallError } from '../../errors.ts'
+import { CGROUP_HOME } from '../../plan/cgroup-home.ts'
 import type { RecordedCgroup } from '../../state/record.ts'
+import { codeOf, isRemoved, writeCgroup } from './files.ts'
 import { findProcesses, listCgroups } from './processes.ts'
 import { signalCgroups } from './signal.ts'
-import { writeFile } from './steps.ts'
+import { directoriesOf } from './steps.ts'
 
 const SIGKILL = 9
 const KILL_TIMEOUT_MS = 10_000
@@ -14,12 +17,12 @@ const FIRST_PAUSE_MS = 1
 const LONGEST_PAUSE_MS = 100
 
 /** Kills until nobody is left, also who is frozen or forks. Throws when somebody stays. */
-export function killCgroups(cgroups: readonly RecordedCgroup[]): void {
+export function killCgroups(recorded: readonly RecordedCgroup[]): void {
+  const cgroups = recorded.filter(isContainers)
   const directories = cgroups.map(({ hierarchy, path }) => hierarchy + path)
   const isEmpty = waitUntil(KILL_TIMEOUT_MS, () => {
     if (findProcesses(directories).length === 0) return true
-    for (const cgroup of cgroups) killAtOnce(cgroup)
-    signalCgroups(cgroups, SIGKILL)
+    killAtOnce(cgroups)
     return findProcesses(directories).length === 0
   })
   if (isEmpty) return
@@ -27,25 +30,73 @@ export function killCgroups(cgroups: readonly RecordedCgroup[]): void {
   throw new Error(`processes ${pids} are still there ${KILL_TIMEOUT_MS / 1000} s after SIGKILL`)
 }
 
-/** v2 kills a whole tree in one write (Linux ≥ 5.14); v1 lets the frozen go to meet the signal. */
-function killAtOnce({ hierarchy, path, version }: RecordedCgroup): void {
-  const directory = hierarchy + path
-  const [file, value] = version === 2 ? ['cgroup.kill', '1'] : ['freezer.state', 'THAWED']
-  if (existsSync(join(directory, file))) writeFile(join(directory, file), value)
+/**
+ * v2 kills a whole tree in one write (Linux ≥ 5.14). On v1 who is frozen cannot fork while the
+ * signals are sent, and meets them when thawed.
+ */
+function killAtOnce(cgroups: readonly RecordedCgroup[]): void {
+  for (const { hierarchy, path, version } of cgroups) {
+    if (version === 2) writeIfThere(join(hierarchy + path, 'cgroup.kill'), '1')
+    else writeIfThere(join(hierarchy + path, 'freezer.state'), 'FROZEN')
+  }
+  try {
+    signalCgroups(cgroups, SIGKILL)
+  } finally {
+    for (const { hierarchy, path, version } of cgroups) if (version === 1) thaw(hierarchy + path)
+  }
+}
+
+/** Below it, too: the container may have frozen its own. Children stay frozen with their parent. */
+function thaw(directory: string): void {
+  for (const cgroup of listCgroups(directory).toReversed()) {
+    writeIfThere(join(cgroup, 'freezer.state'), 'THAWED')
+  }
+}
+
+function writeIfThere(file: string, value: string): void {
+  if (!existsSync(file)) return
+  try {
+    writeCgroup(file, value)
+  } catch (error) {
+    if (!isRemoved(error)) throw error
+  }
 }
 
 /**
  * Removes the directories, what the container made below them first, then those above them that
  * `create` made, unless another container lives there. Only rmdir(2): a cgroup is removed with
- * its files or not at all. What is gone already is fine.
+ * its files or not at all. What is gone already is fine; what cannot be removed is thrown after
+ * the rest was tried.
  */
-export function removeCgroups(cgroups: readonly RecordedCgroup[]): void {
-  for (const { hierarchy, path, missing } of cgroups) {
-    if (path === '/' || path === '') continue
-    for (const directory of listCgroups(hierarchy + path)) removeDirectory(directory)
-    const parents = missing.filter((parent) => parent !== path && path.startsWith(`${parent}/`))
-    for (const parent of parents.toReversed()) tryRemove(hierarchy + parent)
+export function removeCgroups(recorded: readonly RecordedCgroup[]): void {
+  const failures: unknown[] = []
+  for (const cgroup of recorded.filter(isContainers)) {
+    const { hierarchy, path } = cgroup
+    try {
+      for (const directory of listCgroups(hierarchy + path)) removeDirectory(directory)
+      for (const parent of findOwnParents(cgroup)) tryRemove(hierarchy + parent)
+    } catch (error) {
+      failures.push(error)
+    }
   }
+  if (failures.length > 0) throw failures[0]
+}
+
+/**
+ * The directories above a container's cgroup that go with it when they are empty, the deepest
+ * first: those that its `create` made, and the one that all containers share.
+ */
+export function findOwnParents({ path, missing }: RecordedCgroup): readonly string[] {
+  return directoriesOf(path)
+    .filter((parent) => parent !== path)
+    .filter((parent) => parent === CGROUP_HOME || missing.includes(parent))
+    .toReversed()
+}
+
+/** The root of a hierarchy is everybody's: a record that names it is damaged. */
+function isContainers({ path }: RecordedCgroup): boolean {
+  const names = path.split('/').filter(Boolean)
+  return path.startsWith('/') && names.length > 0 && !names.includes('..') && !names.includes('.')
 }
 
 function removeDirectory(directory: string): void {
@@ -54,7 +105,9 @@ function removeDirectory(directory: string): void {
     code = tryRemove(directory)
     return code !== 'EBUSY'
   })
-  if (!isGone || code !== undefined) throw new Error(`rmdir(${JSON.stringify(directory)}): ${code}`)
+  if (isGone && code === undefined) return
+  const hint = code === 'EBUSY' ? 'processes or cgroups that others made are in it' : undefined
+  throw new SyscallError('rmdir', `rmdir(${JSON.stringify(directory)})`, code ?? '', hint)
 }
 
 /** The errno, or undefined when the directory is gone. */
@@ -63,8 +116,7 @@ function tryRemove(directory: string): string | undefined {
     rmdirSync(directory)
     return undefined
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
-    return code === 'ENOENT' ? undefined : code
+    return isRemoved(error) ? undefined : codeOf(error)
   }
 }
 

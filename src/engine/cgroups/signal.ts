@@ -6,6 +6,8 @@ import { findProcesses } from './processes.ts'
 
 /** Processes may fork while they are signalled: we look again until nobody new turns up. */
 const ROUND_LIMIT = 100
+/** How many pidfds are open at once: far below any limit on fds. */
+const BATCH_SIZE = 200
 
 /** Sends the signal once to each process in the container's cgroups and those below them. */
 export function signalCgroups(cgroups: readonly RecordedCgroup[], signal: number): void {
@@ -14,20 +16,24 @@ export function signalCgroups(cgroups: readonly RecordedCgroup[], signal: number
   for (let round = 0; round < ROUND_LIMIT; round++) {
     const fresh = findProcesses(directories).filter((pid) => !reached.has(pid))
     if (fresh.length === 0) return
-    for (const pid of fresh) {
-      reached.add(pid)
-      signalMember(directories, pid, signal)
+    for (let at = 0; at < fresh.length; at += BATCH_SIZE) {
+      signalMembers(directories, fresh.slice(at, at + BATCH_SIZE), signal)
     }
+    for (const pid of fresh) reached.add(pid)
   }
 }
 
-/** The pid may be another's by now: opened first, then looked up once more. */
-function signalMember(directories: readonly string[], pid: number, signal: number): void {
-  const pidfd = openPidfd(pid)
-  if (pidfd === undefined) return
+/** A pid may be another's by now: opened first, then looked up once more. */
+function signalMembers(directories: readonly string[], pids: readonly number[], signal: number) {
+  const opened: { readonly pid: number; readonly pidfd: number }[] = []
   try {
-    if (findProcesses(directories).includes(pid)) sendPidfdSignal(pidfd, signal)
+    for (const pid of pids) {
+      const pidfd = openPidfd(pid)
+      if (pidfd !== undefined) opened.push({ pid, pidfd })
+    }
+    const members = new Set(findProcesses(directories))
+    for (const { pid, pidfd } of opened) if (members.has(pid)) sendPidfdSignal(pidfd, signal)
   } finally {
-    closeFd(pidfd)
+    for (const { pidfd } of opened) closeFd(pidfd)
   }
 }

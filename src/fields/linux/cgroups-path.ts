@@ -1,12 +1,10 @@
 import type { Resources } from '../../config/spec.ts'
 import type { Issue, Pointer } from '../../errors.ts'
 import type { CgroupHierarchy } from '../../host/facts.ts'
+import { CGROUP_HOME } from '../../plan/cgroup-home.ts'
 import type { JoinCgroup, MakeCgroup } from '../../plan/steps.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
 import { notYet } from '../walk.ts'
-
-/** Where containers lie whose config names no absolute path. */
-const HOME = '/tsrunc'
 
 /**
  * Path of the container's cgroup below each hierarchy's mount point. Never below the caller's own
@@ -16,7 +14,7 @@ const HOME = '/tsrunc'
 export function cgroupPathOf(planning: Planning): string {
   const configured = planning.spec.linux?.cgroupsPath ?? ''
   if (configured.startsWith('/')) return configured
-  return `${HOME}/${configured === '' ? planning.options.id : configured}`
+  return `${CGROUP_HOME}/${configured === '' ? planning.options.id : configured}`
 }
 
 /** v2 alone: the directory that the container's process is cloned into. */
