@@ -379,6 +379,21 @@ describe('mkpath', () => {
   })
 })
 
+/** Lets the names of each pair change places, a few thousand times. */
+function writeSwap(...pairs: readonly (readonly [string, string])[]): Uint8Array {
+  const exchange = immediate(2)
+  return assemble((asm) => {
+    const root = asm.given('root')
+    const operands = pairs.map(([a, b]) => {
+      const [from, to] = [address(asm.string(a), a), address(asm.string(b), b)]
+      return [root, from, root, to, exchange]
+    })
+    for (let i = 0; i < 3000; i++) {
+      for (const pair of operands) asm.call('renameat2', pair)
+    }
+  })
+}
+
 describe('while others work in the same root', () => {
   const PATH = 'a/b/c/d/e/f/g'
 
@@ -396,24 +411,32 @@ describe('while others work in the same root', () => {
     }
   })
 
+  test('look-ups that the kernel gives up for a rename are begun again', () => {
+    const directory = openSync(makeRoot(['a/b/', 'x', 'y']), 'r')
+    const make = assemble((asm) => {
+      const fd = asm.slot('fd')
+      for (let i = 0; i < 4000; i++) {
+        asm.mkpath(asm.given('root'), 'a/b/../../a/b/..', 'directory', { into: fd })
+        asm.call('close', [slotValue(fd)])
+      }
+    })
+    const swap = writeSwap(['x', 'y'])
+    const swapping = Array.from({ length: 4 }, () => startProgram(swap, [directory]))
+    using making = startProgram(make, [directory])
+    closeSync(directory)
+    expect(making.end()).toEqual({ code: 0 })
+    for (const run of swapping) {
+      expect(run.end()).toEqual({ code: 0 })
+      run[Symbol.dispose]()
+    }
+  })
+
   test('a directory and a link out of the root change places: nothing is made outside', () => {
     const root = makeRoot(['dir/', 'link -> ../outside', 'deep/dir/', 'deep/link -> ../../outside'])
     const outside = join(dirname(root), 'outside')
     mkdirSync(outside)
     const directory = openSync(root, 'r')
-    const exchange = 2
-    const swap = assemble((asm) => {
-      const at = asm.given('root')
-      for (let i = 0; i < 3000; i++) {
-        for (const parent of ['', 'deep/']) {
-          const names = [`${parent}dir`, `${parent}link`].map((name) => asm.string(name))
-          const [a, b] = names.map((ref) => address(ref, ''))
-          if (a !== undefined && b !== undefined) {
-            asm.call('renameat2', [at, a, at, b, immediate(exchange)])
-          }
-        }
-      }
-    })
+    const swap = writeSwap(['dir', 'link'], ['deep/dir', 'deep/link'])
     const make = assemble((asm) => {
       for (let i = 0; i < 100; i++) {
         const [next, fd] = [asm.label(`next${i}`), asm.slot('fd')]
