@@ -113,6 +113,7 @@ describeContainers('create, start, state, kill, delete', (runtime) => {
       output += chunk
     })
     await waitUntil('the probe', () => output.includes('ready'))
+    await waitForStatus(runtime, id, 'running')
     expect(invoke(runtime, ['kill', id, ...(word === '' ? [] : [word])]).status).toBe(0)
     const status = await new Promise((settle) => child.on('exit', settle))
     expect(status).toBe(signal === SIGKILL ? 128 + SIGKILL : 100 + signal)
@@ -258,26 +259,22 @@ describeContainers('run', (runtime) => {
     expect(readFileSync(pidFile, 'utf8')).toBe(String(state.pid))
   })
 
-  it.each(['SIGTERM', 'SIGINT', 'SIGUSR1', 'SIGHUP', 'SIGWINCH'] as const)(
-    'forwards %s',
-    async (signal) => {
-      const bundle = createBundle((config) => {
-        config.process.args = probeArguments([['trap']])
-      })
-      const child = spawnRun(runtime, bundle, freshId(runtime))
-      let output = ''
-      child.stdout?.on('data', (chunk) => {
-        output += chunk
-      })
-      await waitUntil('the probe', () => output.includes('ready'))
-      child.kill(signal)
-      // runc resizes a terminal at SIGWINCH, also where there is none.
-      if (runtime.name === 'runc' && signal === 'SIGWINCH') child.kill('SIGTERM')
-      const status = await new Promise((settle) => child.on('exit', settle))
-      const expected = runtime.name === 'runc' && signal === 'SIGWINCH' ? 'SIGTERM' : signal
-      expect(status).toBe(100 + constants.signals[expected])
-    },
-  )
+  const forwarded = ['SIGTERM', 'SIGINT', 'SIGUSR1', 'SIGHUP', 'SIGWINCH'] as const
+  // runc keeps SIGWINCH for a terminal, also where there is none.
+  it.each(forwarded.slice(0, runtime.name === 'runc' ? 4 : 5))('forwards %s', async (signal) => {
+    const bundle = createBundle((config) => {
+      config.process.args = probeArguments([['trap']])
+    })
+    const child = spawnRun(runtime, bundle, freshId(runtime))
+    let output = ''
+    child.stdout?.on('data', (chunk) => {
+      output += chunk
+    })
+    await waitUntil('the probe', () => output.includes('ready'))
+    child.kill(signal)
+    const status = await new Promise((settle) => child.on('exit', settle))
+    expect(status).toBe(100 + constants.signals[signal])
+  })
 
   it('LISTEN_FDS and --preserve-fds pass descriptors', () => {
     const { directory } = createBundle()
