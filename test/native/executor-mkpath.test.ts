@@ -234,6 +234,20 @@ const CASES: readonly Case[] = [
   },
   // what must not be
   { name: 'forty-one links', tree: chain(41), path: 'l0', leads: 'ELOOP' },
+  {
+    name: 'forty links behind what is missing',
+    tree: chain(40),
+    path: 'new/../l0',
+    leads: 'l40',
+    made: ['755 new/', '755 l40/'],
+  },
+  {
+    name: 'forty-one links behind what is missing',
+    tree: chain(41),
+    path: 'new/../l0',
+    leads: 'ELOOP',
+    made: ['755 new/'],
+  },
   { name: 'a link to itself', tree: ['l -> l'], path: 'l', leads: 'ELOOP' },
   { name: 'links in a circle', tree: ['a -> b', 'b -> a'], path: 'a/x', leads: 'ELOOP' },
   {

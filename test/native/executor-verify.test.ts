@@ -7,6 +7,7 @@ import {
   INSTRUCTION,
   INSTRUCTION_SIZE,
   LANES,
+  MEET_FDS_IN,
   NONE,
   OPCODE,
   OPERAND,
@@ -84,6 +85,10 @@ function operand(
   return patch([place, code], [place + 8, value], [place + 12, high])
 }
 
+/** Nothing that could be wrong but its count of slots. */
+const EMPTY = assemble(() => {})
+new DataView(EMPTY.buffer).setUint32(HEADER.slotCount, 0, true)
+
 const rule = (errno: number, target: number) => withRule(PROGRAM, 0, { errno, target })
 
 test('the program that is broken below is good', () => {
@@ -120,6 +125,10 @@ describe.each<[string, readonly (readonly [string, Uint8Array])[]]>([
       ['with instructions at 0', header('instructionsOffset', 0)],
       ['with instructions out of alignment', header('instructionsOffset', HEADER_SIZE + 4)],
       ['with instructions beyond the file', header('instructionsOffset', 0x7fff_fff8)],
+      [
+        'with no relocations in the header',
+        patch([HEADER.relocationCount, 0], [HEADER.relocationsOffset, 8]),
+      ],
       ['with very many relocations', header('relocationCount', BIG)],
       ['with relocations out of alignment', header('relocationsOffset', RELOCATIONS + 4)],
       ['with relocations beyond the file', header('relocationsOffset', 0xffff_fff8)],
@@ -133,7 +142,7 @@ describe.each<[string, readonly (readonly [string, Uint8Array])[]]>([
       ['with data in the instructions', header('dataOffset', HEADER_SIZE)],
       ['with data in the last instruction', header('dataOffset', RELOCATIONS - 8)],
       ['with data in the relocations', header('dataOffset', RELOCATIONS)],
-      ['with no slot for the control socket', header('slotCount', 0)],
+      ['with no slot for the control socket', EMPTY],
       ['with more slots than there are', header('slotCount', SLOT_LIMIT + 1)],
       ['with very many slots', header('slotCount', BIG)],
     ],
@@ -200,13 +209,17 @@ describe.each<[string, readonly (readonly [string, Uint8Array])[]]>([
       ['clone with arguments at the end of the data', operand('clone', 0, 'address', DATA - 63)],
       ['clone with too few arguments', operand('clone', 1, 'immediate', 63)],
       ['clone with too many arguments', operand('clone', 1, 'immediate', 88, 1)],
-      ['clone with a size from a slot', operand('clone', 1, 'slot', 0)],
+      ['clone with an address for a size', operand('clone', 1, 'address', 64)],
       ['meet with a window beyond the data', field('meet', 'b', DATA + 1)],
       ['meet with a window that ends beyond the data', field('meet', 'a', DATA - 15)],
       ['meet with a very large window', field('meet', 'b', BIG)],
       ['meet with fds beyond the last slot', field('meet', 'c', SLOTS)],
+      ['meet with fds far beyond the last slot', field('meet', 'c', BIG - 1)],
       ['meet with more fds than slots', field('meet', 'd', SLOTS)],
-      ['meet with more fds than any may have', field('meet', 'd', 17)],
+      [
+        'meet with more fds than any may have',
+        patch([HEADER.slotCount, 100], [at('meet') + INSTRUCTION.d, MEET_FDS_IN + 1]),
+      ],
       ['meet with very many fds', field('meet', 'd', BIG)],
       ['wait with no slot', field('wait', 'slot', NONE)],
       ['mkpath of a path in a slot', operand('mkpath', 1, 'slot', 0)],
