@@ -16,7 +16,7 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs'
-import { isAbsolute, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { StateError, UsageError } from '../errors.ts'
 import { OPEN_DIRECTORY, pathBelow } from '../sys/directory.ts'
 import { type ContainerRecord, parseRecord } from './record.ts'
@@ -42,7 +42,8 @@ export interface ContainerDirectory extends Disposable {
 
 /** Opens the root directory, made 0700 if missing. Throws where others could write to it. */
 export function openRoot(path: string): Root {
-  const absolute = isAbsolute(path) ? path : resolve(path)
+  // Without a slash at its end, behind which a link would be followed.
+  const absolute = resolve(path)
   if (absolute === '/') throw new UsageError('--root must not be /')
   const fd = openRootDirectory(absolute)
   const { uid, mode } = fstatSync(fd)
