@@ -59,6 +59,19 @@ function checkOomScore({ process }: Spec): Issue[] {
   return checkRange(process?.oomScoreAdj, '/process/oomScoreAdj', -1000, 1000)
 }
 
+/** To setresuid(2) and its like it means "leave it as it is": the container would stay root's. */
+const NO_ID = 0xffff_ffff
+
+function checkUser({ process }: Spec): Issue[] {
+  const { uid, gid, additionalGids = [] } = process?.user ?? {}
+  const ids: readonly (readonly [Pointer, number | undefined])[] = [
+    ['uid', uid],
+    ['gid', gid],
+    ...additionalGids.map((id, index) => [`additionalGids/${index}`, id] as const),
+  ]
+  return ids.flatMap(([member, id]) => checkRange(id, `/process/user/${member}`, 0, NO_ID - 1))
+}
+
 /** sched_setattr(2): which member goes with which policy. */
 function checkScheduler({ process }: Spec): Issue[] {
   const scheduler = process?.scheduler
@@ -103,6 +116,7 @@ export const processChecks: readonly Check[] = [
   { name: 'args', reads: ['/process/args'], run: checkArgs },
   { name: 'env', reads: ['/process/env'], run: checkEnv },
   { name: 'rlimits', reads: ['/process/rlimits'], run: checkRlimits },
+  { name: 'user', reads: ['/process/user'], run: checkUser },
   { name: 'console size', reads: ['/process/consoleSize'], run: checkConsoleSize },
   { name: 'oom score', reads: ['/process/oomScoreAdj'], run: checkOomScore },
   { name: 'scheduler', reads: ['/process/scheduler'], run: checkScheduler },
