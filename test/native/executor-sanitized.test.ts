@@ -11,6 +11,7 @@ if (why === undefined) {
   await import('./executor-wait.test.ts')
   await import('./executor-mkpath.test.ts')
   await import('./executor-verify.test.ts')
+  await import('./executor-damage.test.ts')
 } else {
   test.skip(`under sanitizers: ${why}`)
 }
