@@ -66,7 +66,30 @@ export class SyscallError extends Error {
   }
 }
 
+/** What node:fs throws. */
+interface SystemError extends Error {
+  readonly syscall: string
+  readonly code: string
+  readonly path?: string
+  readonly dest?: string
+}
+
+export function isSystemError(error: unknown): error is SystemError {
+  return !(error instanceof SyscallError) && error instanceof Error && 'syscall' in error
+}
+
+/** The message of an error; of one of node:fs in the form that our own calls have. */
+export function describeError(error: unknown): string {
+  if (!isSystemError(error)) return error instanceof Error ? error.message : String(error)
+  const { syscall, code, path, dest, message } = error
+  const paths = [path, dest].filter((name) => name !== undefined)
+  const call = `${syscall}(${paths.map((name) => JSON.stringify(name)).join(', ')})`
+  const words = /^[A-Z0-9]+: ([^,]*)/.exec(message)?.[1]
+  return `${call}: ${code}${words === undefined ? '' : `: ${words}`}`
+}
+
 function formatIssue(file: string, issue: Issue): string {
+  if (issue.pointer.startsWith('--')) return issue.message ?? `${issue.pointer}: ${issue.expected}`
   const position = issue.line === undefined ? '' : `:${issue.line}:${issue.column ?? 1}`
   if (issue.message !== undefined) return `${file}${position}: ${issue.message}`
   const found = issue.found === undefined ? '' : `, found ${issue.found}`

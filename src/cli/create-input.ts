@@ -25,6 +25,9 @@ export function readCreateInput(id: string, flags: Flags, context: Context): Cre
     throw new UsageError('--console-socket is not supported yet')
   }
   const prepared = prepareCreate(readOptions(id, flags, context), request)
+  if (prepared.facts.uid !== 0) {
+    throw new UsageError('not supported yet: containers of a user other than root')
+  }
   for (const line of prepared.ignored) log.debug(line)
   for (const warning of prepared.warnings) log.warning(warning)
   const pidFile = textFlag(flags, 'pidFile')

@@ -1,10 +1,19 @@
 /** What a user reads when a command fails: one line, never a stack trace. */
-import { SpecError, StateError, StepError, SyscallError, UsageError } from '../errors.ts'
+import {
+  describeError,
+  isSystemError,
+  SpecError,
+  StateError,
+  StepError,
+  SyscallError,
+  UsageError,
+} from '../errors.ts'
 
 export function describeFailure(error: unknown, subject: string): string {
   if (error instanceof UsageError) return oneLine(error.message)
   const prefix = subject === '' ? '' : `${subject}: `
   if (isExpected(error)) return oneLine(prefix + error.message)
+  if (isSystemError(error)) return oneLine(prefix + describeError(error))
   const shown = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
   return oneLine(
     `${prefix}internal error: ${shown} (this is a bug in tsrunc: please report it with what --debug logs)`,
@@ -16,9 +25,7 @@ function isExpected(error: unknown): error is Error {
     error instanceof SpecError ||
     error instanceof StateError ||
     error instanceof StepError ||
-    error instanceof SyscallError ||
-    // node:fs tells the call, the path and the errno.
-    (error instanceof Error && 'syscall' in error && 'code' in error)
+    error instanceof SyscallError
   )
 }
 

@@ -3,7 +3,7 @@
  * `{level, msg, time}` with an RFC 3339 time, or containerd cannot decode the file.
  */
 import { openSync, writeSync } from 'node:fs'
-import { UsageError } from '../errors.ts'
+import { describeError, UsageError } from '../errors.ts'
 import type { Globals } from './globals.ts'
 
 export type Level = 'debug' | 'warning' | 'error'
@@ -81,6 +81,6 @@ function openLog(file: string): number {
   try {
     return openSync(file, 'a', 0o644)
   } catch (error) {
-    throw new UsageError(`cannot write to --log: ${error instanceof Error ? error.message : error}`)
+    throw new UsageError(`cannot write to --log: ${describeError(error)}`)
   }
 }

@@ -1,6 +1,7 @@
 /** Everything of `create` that touches nothing: config.json → Spec → facts → plan → program. */
 import { loadBundle } from '../config/load.ts'
 import type { Spec } from '../config/spec.ts'
+import { type Issue, SpecError } from '../errors.ts'
 import { planCreate } from '../fields/plan-create.ts'
 import type { CreateOptions, Facts } from '../host/facts.ts'
 import { look } from '../host/look.ts'
@@ -21,12 +22,28 @@ export interface Prepared {
   readonly warnings: readonly string[]
 }
 
-/** Compiles a bundle. Throws SpecError with every issue, before anything is made. */
-export function prepareCreate(options: CreateOptions, request: Request): Prepared {
-  const { spec, ignored, warnings } = loadBundle(options.bundle)
-  const facts = look(inquire(spec, options), request)
-  const plan = planCreate(spec, options, facts)
+/**
+ * Compiles a bundle. Throws SpecError with every issue, before anything is made. `adjust` may put
+ * other facts in the place of those of this host.
+ */
+export function prepareCreate(
+  options: CreateOptions,
+  request: Request,
+  adjust: (facts: Facts) => Facts = (facts) => facts,
+): Prepared {
+  const { spec, ignored, warnings, refuse } = loadBundle(options.bundle)
+  const facts = adjust(look(inquire(spec, options), request))
+  const plan = tryPlan(() => planCreate(spec, options, facts), refuse)
   const lowered = lowerCreate(plan, { architecture: facts.architecture, bundle: options.bundle })
   const all = [...warnings, ...plan.warnings]
   return { spec, options, facts, plan, lowered, ignored, warnings: all }
+}
+
+/** The planner knows pointers alone: where in the file they lead, the loader knows. */
+function tryPlan(plan: () => Plan, refuse: (issues: readonly Issue[]) => SpecError): Plan {
+  try {
+    return plan()
+  } catch (error) {
+    throw error instanceof SpecError ? refuse(error.issues) : error
+  }
 }

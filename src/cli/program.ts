@@ -115,7 +115,6 @@ function checkCount(name: string, expected: readonly string[], got: readonly str
   const isOpen = expected.some((positional) => positional.includes('…'))
   if (got.length >= needed && (isOpen || got.length <= expected.length)) return
   const words = expected.length === 0 ? 'no arguments' : expected.join(' ')
-  throw new UsageError(
-    `${name} takes ${words}; found ${got.length} arguments: ${JSON.stringify(got)}`,
-  )
+  const found = got.length === 0 ? 'nothing' : got.map((word) => JSON.stringify(word)).join(' ')
+  throw new UsageError(`${name} takes ${words}, found ${found}`)
 }

@@ -28,6 +28,8 @@ export interface Loaded {
   readonly ignored: readonly string[]
   /** What the user should know although the container can run. */
   readonly warnings: readonly string[]
+  /** The error for issues that are found later: they get their place in the file, too. */
+  readonly refuse: (issues: readonly Issue[]) => SpecError
 }
 
 interface Kinds {
@@ -52,8 +54,9 @@ export function loadSpec(text: string, file: string): Loaded {
   const document = parseJson(text, file)
   const { value, issues, ignored } = validate('config', document)
   const all = [...issues, ...runChecks(value, issues)]
-  if (all.length > 0) throw new SpecError(file, place(document, all))
-  return { spec: value, ignored, warnings: collectWarnings(value) }
+  const refuse = (later: readonly Issue[]) => new SpecError(file, place(document, later))
+  if (all.length > 0) throw refuse(all)
+  return { spec: value, ignored, warnings: collectWarnings(value), refuse }
 }
 
 /** Validates against the schema alone. */
@@ -90,7 +93,9 @@ function place(document: JsonDocument, issues: readonly Issue[]): Issue[] {
   const first = new Map<Pointer, Issue>()
   for (const issue of issues.slice(0, MAX_ISSUES)) {
     const { pointer } = issue
-    if (!first.has(pointer)) first.set(pointer, { ...issue, ...locate(document, pointer) })
+    // A flag's name stands in no file.
+    const position = pointer.startsWith('--') ? {} : locate(document, pointer)
+    if (!first.has(pointer)) first.set(pointer, { ...issue, ...position })
   }
   const placed = [...first.values()].sort(
     (a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0),

@@ -1,6 +1,6 @@
 /** A container in the making, and what the runtime does for it from outside, step by step. */
 import { writeFileSync } from 'node:fs'
-import { StepError } from '../errors.ts'
+import { describeError, StepError } from '../errors.ts'
 import type { HostStep } from '../plan/steps.ts'
 import type { ContainerRecord } from '../state/record.ts'
 import { type ContainerDirectory, writeRecord } from '../state/store.ts'
@@ -90,9 +90,7 @@ export function performHostStep(creation: Creation, step: HostStep): void {
     performStep(creation, step)
   } catch (error) {
     if (error instanceof StepError) throw error
-    throw new StepError(step.origin, error instanceof Error ? error.message : String(error), {
-      cause: error,
-    })
+    throw new StepError(step.origin, describeError(error), { cause: error })
   }
 }
 
@@ -127,9 +125,18 @@ function recordCreated(creation: Creation): void {
   const { pidFile, pidfdSocket } = creation.input
   creation.record = { ...creation.record, creating: false }
   writeRecord(creation.directory, creation.record)
-  if (pidfdSocket !== undefined) sendPidfd(pidfdSocket, creation.pidfd ?? -1)
-  if (pidFile !== undefined) writePidFile(pidFile, creation.record.pid)
+  tell('--pidfd-socket', pidfdSocket, (path) => sendPidfd(path, creation.pidfd ?? -1))
+  tell('--pid-file', pidFile, (path) => writePidFile(path, creation.record.pid))
   creation.done = true
+}
+
+function tell(flag: string, path: string | undefined, send: (path: string) => void): void {
+  if (path === undefined) return
+  try {
+    send(path)
+  } catch (error) {
+    throw new StepError(flag, describeError(error), { cause: error })
+  }
 }
 
 /** The pidfd goes to the caller, who closes it. */

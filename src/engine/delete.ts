@@ -1,5 +1,5 @@
 /** `delete`: removes what `create` made, in whatever state it was left. */
-import { StateError } from '../errors.ts'
+import { describeError, StateError } from '../errors.ts'
 import { lockContainer } from '../state/lock.ts'
 import { type ContainerRecord, emptyRecord } from '../state/record.ts'
 import { readStatus } from '../state/status.ts'
@@ -54,7 +54,7 @@ function readRecordToDelete(directory: ContainerDirectory, input: DeleteInput): 
     return readRecord(directory)
   } catch (error) {
     if (!input.force) throw error
-    input.warn(`${error instanceof Error ? error.message : String(error)}: removing what is left`)
+    input.warn(`${describeError(error)}: removing what is left`)
     return emptyRecord(input.id)
   }
 }

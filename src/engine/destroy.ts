@@ -1,4 +1,5 @@
 /** The end of a container, whatever state it is in: processes, cgroups, hooks, state directory. */
+import { describeError, StepError } from '../errors.ts'
 import type { RunHook } from '../plan/steps.ts'
 import type { ContainerRecord } from '../state/record.ts'
 import type { Architecture } from '../sys/syscall-numbers.ts'
@@ -33,7 +34,9 @@ export function destroyContainer(destruction: Destruction): void {
       failures.push(error)
     }
   }
-  if (failures.length > 0) throw failures[0]
+  if (failures.length > 0) {
+    throw new StepError('', describeError(failures[0]), { cause: failures[0] })
+  }
   runPoststopHooks(destruction)
   destruction.removeDirectory()
 }
@@ -44,7 +47,7 @@ function runPoststopHooks({ record, poststop, architecture, warn }: Destruction)
     try {
       runHook(step, { id, ociVersion, bundle, annotations }, architecture)
     } catch (error) {
-      warn(`poststop hook: ${error instanceof Error ? error.message : String(error)}`)
+      warn(`poststop hook: ${describeError(error)}`)
     }
   }
 }

@@ -1,5 +1,5 @@
 /** What a failed `create` leaves behind: nothing. */
-import { StepError } from '../errors.ts'
+import { describeError, StepError } from '../errors.ts'
 import { closeFd } from '../sys/fd.ts'
 import { sendPidfdSignal, waitPidfd } from '../sys/process.ts'
 import { KILL_TIMEOUT_MS, SIGKILL } from './container-process.ts'
@@ -31,8 +31,8 @@ export function undoCreation(
     })
     return cause
   } catch (failure) {
-    const message = cause instanceof Error ? cause.message : String(cause)
-    const left = failure instanceof Error ? failure.message : String(failure)
+    const message = describeError(cause)
+    const left = describeError(failure)
     const text = `${message}; and not all could be undone: ${left} (hint: delete --force ${record.id})`
     return new StepError('', text, { cause: error })
   }

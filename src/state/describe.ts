@@ -1,5 +1,6 @@
 /** What `state` and `list` print of containers. */
 import { readFileSync } from 'node:fs'
+import { describeError } from '../errors.ts'
 import type { ContainerRecord } from './record.ts'
 import { readStatus, type Status } from './status.ts'
 import { containerExists, listContainers, openContainer, openRoot, readRecord } from './store.ts'
@@ -39,7 +40,7 @@ export function describeContainers(
     } catch (error) {
       // Deleted while we looked.
       if (!containerExists(root, id)) return []
-      warn(error instanceof Error ? error.message : String(error))
+      warn(describeError(error))
       return []
     }
   })

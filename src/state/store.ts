@@ -169,10 +169,13 @@ export function removeContainerDirectory(root: Root, id: string): void {
   }
 }
 
+/** How much is shown of an id that is none. */
+const SHOWN = 60
+
 function checkId(id: string): void {
   if (ID.test(id) && id !== '.' && id !== '..') return
   throw new UsageError(
-    `invalid container ID format: ${JSON.stringify(id)}` +
+    `invalid container ID format: ${JSON.stringify(id.length > SHOWN ? `${id.slice(0, SHOWN)}…` : id)}` +
       ' (letters, digits and _ + . - are allowed, at most 1024)',
   )
 }

@@ -50,6 +50,18 @@ describe('loading a config', () => {
     ])
   })
 
+  it('gives issues that are found later their place, but not those of flags', () => {
+    const { refuse } = loadSpec(JSON.stringify(MINIMAL, null, 1), 'f')
+    const error = refuse([
+      { pointer: '--flag', expected: '', message: 'not supported yet: --flag' },
+      { pointer: '/root/path', expected: 'a directory', found: 'nothing at /x' },
+    ])
+    expect(error.message.split('; ')).toEqual([
+      'not supported yet: --flag',
+      'f:4:11: /root/path: expected a directory, found nothing at /x',
+    ])
+  })
+
   it('counts the issues beyond a hundred', () => {
     const lines = explain({ ...MINIMAL, process: { cwd: '/', args: Array(150).fill(1) } })
     expect(lines).toHaveLength(101)
@@ -160,7 +172,7 @@ describe('the default config', () => {
   ])('loads as it is: %j', (options) => {
     const spec = defaultSpec(options)
     const loaded = loadSpec(stringifyJson(spec, '\t'), 'f')
-    expect(loaded).toEqual({ spec, ignored: [], warnings: [] })
+    expect(loaded).toMatchObject({ spec, ignored: [], warnings: [] })
     const types = spec.linux?.namespaces?.map(({ type }) => type)
     expect(types?.includes('network')).toBe(!options.rootless)
     expect(types?.includes('cgroup')).toBe(options.unified)

@@ -1,5 +1,6 @@
 import { stringifyJson } from '../../config/stringify-json.ts'
 import { UsageError } from '../../errors.ts'
+import type { Facts } from '../../host/facts.ts'
 import { printListing } from '../../lower/print.ts'
 import { printPlan } from '../../plan/print.ts'
 import { type CommandDefinition, isSet, textFlag } from '../command.ts'
@@ -22,6 +23,7 @@ export const plan: CommandDefinition = {
     const prepared = prepareCreate(
       readOptions(id, { ...flags, detach: true }, context),
       context.request,
+      asRoot,
     )
     const { warnings, plan, lowered } = prepared
     const { listing } = lowered.program
@@ -34,6 +36,12 @@ export const plan: CommandDefinition = {
       const document = { warnings, steps: plan.steps, ...(isSet(flags, 'syscalls') && { calls }) }
       return { output: `${stringifyJson(document, 2)}\n` }
     }
+    for (const warning of warnings) context.log.warning(warning)
     return { output: isSet(flags, 'syscalls') ? printListing(lowered.program) : printPlan(plan) }
   },
+}
+
+/** Who only looks needs no root, but the plan is what root would do: with all that may be had. */
+function asRoot(facts: Facts): Facts {
+  return { ...facts, uid: 0, gid: 0, permittedCapabilities: facts.boundingCapabilities }
 }
