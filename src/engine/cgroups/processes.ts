@@ -1,7 +1,27 @@
 /** Who lives in a cgroup, and what lies below it. */
 import { type Dirent, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { RecordedCgroup } from '../../state/record.ts'
 import { codeOf, isRemoved } from './files.ts'
+
+/** The root of a hierarchy is everybody's: a record that names it is damaged. */
+export function isContainers({ path }: RecordedCgroup): boolean {
+  const names = path.split('/').filter(Boolean)
+  return path.startsWith('/') && names.length > 0 && !names.includes('..') && !names.includes('.')
+}
+
+/**
+ * The processes of a container. Throws when this process, or pid 1, is among them: then these are
+ * not a container's cgroups, whatever the record says, and nobody there may be signalled.
+ */
+export function findMembers(cgroups: readonly RecordedCgroup[]): readonly number[] {
+  const pids = findProcesses(cgroups.map(({ hierarchy, path }) => hierarchy + path))
+  const stranger = pids.find((pid) => pid === process.pid || pid === 1)
+  if (stranger === undefined) return pids
+  throw new Error(
+    `process ${stranger} is in the container's cgroup and not of it: none is signalled`,
+  )
+}
 
 /** Pids of the processes in any of the directories or below, as this pid namespace has them. */
 export function findProcesses(directories: readonly string[]): readonly number[] {

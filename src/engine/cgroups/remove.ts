@@ -5,7 +5,7 @@ import { SyscallError } from '../../errors.ts'
 import { CGROUP_HOME } from '../../plan/cgroup-home.ts'
 import type { RecordedCgroup } from '../../state/record.ts'
 import { codeOf, isRemoved, writeCgroup } from './files.ts'
-import { findProcesses, listCgroups } from './processes.ts'
+import { findMembers, isContainers, listCgroups } from './processes.ts'
 import { signalCgroups } from './signal.ts'
 import { directoriesOf } from './steps.ts'
 
@@ -19,14 +19,13 @@ const LONGEST_PAUSE_MS = 100
 /** Kills until nobody is left, also who is frozen or forks. Throws when somebody stays. */
 export function killCgroups(recorded: readonly RecordedCgroup[]): void {
   const cgroups = recorded.filter(isContainers)
-  const directories = cgroups.map(({ hierarchy, path }) => hierarchy + path)
   const isEmpty = waitUntil(KILL_TIMEOUT_MS, () => {
-    if (findProcesses(directories).length === 0) return true
+    if (findMembers(cgroups).length === 0) return true
     killAtOnce(cgroups)
-    return findProcesses(directories).length === 0
+    return findMembers(cgroups).length === 0
   })
   if (isEmpty) return
-  const pids = findProcesses(directories).join(', ')
+  const pids = findMembers(cgroups).join(', ')
   throw new Error(`processes ${pids} are still there ${KILL_TIMEOUT_MS / 1000} s after SIGKILL`)
 }
 
@@ -68,12 +67,15 @@ function writeIfThere(file: string, value: string): void {
  * its files or not at all. What is gone already is fine; what cannot be removed is thrown after
  * the rest was tried.
  */
-export function removeCgroups(recorded: readonly RecordedCgroup[]): void {
+export function removeCgroups(
+  recorded: readonly RecordedCgroup[],
+  timeoutMs = BUSY_TIMEOUT_MS,
+): void {
   const failures: unknown[] = []
   for (const cgroup of recorded.filter(isContainers)) {
     const { hierarchy, path } = cgroup
     try {
-      for (const directory of listCgroups(hierarchy + path)) removeDirectory(directory)
+      for (const directory of listCgroups(hierarchy + path)) removeDirectory(directory, timeoutMs)
       for (const parent of findOwnParents(cgroup)) tryRemove(hierarchy + parent)
     } catch (error) {
       failures.push(error)
@@ -93,15 +95,9 @@ export function findOwnParents({ path, missing }: RecordedCgroup): readonly stri
     .toReversed()
 }
 
-/** The root of a hierarchy is everybody's: a record that names it is damaged. */
-function isContainers({ path }: RecordedCgroup): boolean {
-  const names = path.split('/').filter(Boolean)
-  return path.startsWith('/') && names.length > 0 && !names.includes('..') && !names.includes('.')
-}
-
-function removeDirectory(directory: string): void {
+function removeDirectory(directory: string, timeoutMs: number): void {
   let code: string | undefined
-  const isGone = waitUntil(BUSY_TIMEOUT_MS, () => {
+  const isGone = waitUntil(timeoutMs, () => {
     code = tryRemove(directory)
     return code !== 'EBUSY'
   })

@@ -2,7 +2,7 @@
 import type { RecordedCgroup } from '../../state/record.ts'
 import { closeFd } from '../../sys/fd.ts'
 import { openPidfd, sendPidfdSignal } from '../../sys/process.ts'
-import { findProcesses } from './processes.ts'
+import { findMembers, isContainers } from './processes.ts'
 
 /** Processes may fork while they are signalled: we look again until nobody new turns up. */
 const ROUND_LIMIT = 100
@@ -10,28 +10,32 @@ const ROUND_LIMIT = 100
 const BATCH_SIZE = 200
 
 /** Sends the signal once to each process in the container's cgroups and those below them. */
-export function signalCgroups(cgroups: readonly RecordedCgroup[], signal: number): void {
-  const directories = cgroups.map(({ hierarchy, path }) => hierarchy + path)
+export function signalCgroups(recorded: readonly RecordedCgroup[], signal: number): void {
+  const cgroups = recorded.filter(isContainers)
   const reached = new Set<number>()
   for (let round = 0; round < ROUND_LIMIT; round++) {
-    const fresh = findProcesses(directories).filter((pid) => !reached.has(pid))
+    const fresh = findMembers(cgroups).filter((pid) => !reached.has(pid))
     if (fresh.length === 0) return
     for (let at = 0; at < fresh.length; at += BATCH_SIZE) {
-      signalMembers(directories, fresh.slice(at, at + BATCH_SIZE), signal)
+      signalMembers(cgroups, fresh.slice(at, at + BATCH_SIZE), signal)
     }
     for (const pid of fresh) reached.add(pid)
   }
 }
 
 /** A pid may be another's by now: opened first, then looked up once more. */
-function signalMembers(directories: readonly string[], pids: readonly number[], signal: number) {
+function signalMembers(
+  cgroups: readonly RecordedCgroup[],
+  pids: readonly number[],
+  signal: number,
+): void {
   const opened: { readonly pid: number; readonly pidfd: number }[] = []
   try {
     for (const pid of pids) {
       const pidfd = openPidfd(pid)
       if (pidfd !== undefined) opened.push({ pid, pidfd })
     }
-    const members = new Set(findProcesses(directories))
+    const members = new Set(findMembers(cgroups))
     for (const { pid, pidfd } of opened) if (members.has(pid)) sendPidfdSignal(pidfd, signal)
   } finally {
     for (const { pidfd } of opened) closeFd(pidfd)
