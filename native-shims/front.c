@@ -86,7 +86,7 @@ static void find_files(struct front *front)
   while (front->bundle[length - 1] != '/')
     length--;
   memcpy(front->node, front->bundle, (size_t)length);
-  join_path(front->bundle, (size_t)length, "tsrunc.mjs");
+  join_path(front->bundle, (size_t)length, "tsrunc.cjs");
   join_path(front->node, (size_t)length, "node");
   if (syscall(__NR_faccessat, AT_FDCWD, front->bundle, ACCESS_EXISTS) != 0)
     give_up("cannot find", front->bundle);

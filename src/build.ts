@@ -18,6 +18,9 @@ import { build, type Plugin } from 'esbuild'
 import { buildNative } from '../native-shims/build.ts'
 import { compileSchemas } from './config/compile-schemas.ts'
 
+/** What the front gives to Node. */
+const LAUNCHER = 'tsrunc.cjs'
+
 /** commander loads it (and half of node:net) for a feature that we do not use: 3 ms. */
 const noChildProcess: Plugin = {
   name: 'no-child-process',
@@ -29,31 +32,43 @@ const noChildProcess: Plugin = {
   },
 }
 
-async function bundle(directory: string): Promise<void> {
+async function bundle(entry: string, outfile: string): Promise<void> {
   await build({
-    entryPoints: { tsrunc: 'src/main.ts' },
-    outdir: directory,
-    outExtension: { '.js': '.mjs' },
-    chunkNames: 'tsrunc-[hash]',
+    entryPoints: [entry],
+    outfile,
     bundle: true,
-    splitting: true,
-    format: 'esm',
+    // CommonJS starts 5 ms sooner than a module, and has a code cache on Node 20, too.
+    format: 'cjs',
     platform: 'node',
     target: 'node20.19',
+    supported: { 'dynamic-import': false },
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: 'none',
     define: {
       TSRUNC_COMMIT: JSON.stringify(describeCommit()),
       KOFFI_LIBRARY: JSON.stringify('./koffi.node'),
+      'import.meta.url': 'bundleUrl',
     },
-    // What is CommonJS (commander, ajv's runtime) requires Node's own modules.
-    banner: {
-      js: "import{createRequire as $r}from'node:module';const require=$r(import.meta.url);",
-    },
+    banner: { js: "const bundleUrl=require('node:url').pathToFileURL(__filename).href;" },
     plugins: [noChildProcess],
     logLevel: 'warning',
   })
+}
+
+/** Runs two commands, which together go through most of the bundle, and keeps what V8 made. */
+async function recordCodeCaches(directory: string): Promise<void> {
+  const example = join(directory, 'example')
+  mkdirSync(join(example, 'rootfs'), { recursive: true })
+  copyFileSync('bundles/podman-like/config.json', join(example, 'config.json'))
+  await bundle('src/record-code-cache.ts', join(directory, LAUNCHER))
+  for (const command of [
+    ['plan', '--bundle', example, 'example'],
+    ['--root', example, 'delete', '--force', 'example'],
+  ]) {
+    execFileSync(join(directory, 'tsrunc'), command, { stdio: ['ignore', 'ignore', 'inherit'] })
+  }
+  rmSync(example, { recursive: true })
 }
 
 function describeCommit(): string {
@@ -82,9 +97,9 @@ function copyForeignFunctionLibrary(directory: string): void {
   throw new Error(`none of koffi's libraries below ${folder} can be loaded: run npm ci`)
 }
 
-/** By rename: an executable in use cannot be written. The entry comes after what it loads. */
+/** By rename: an executable in use cannot be written. What is loaded comes before its loader. */
 function install(from: string, to: string): void {
-  const names = readdirSync(from).toSorted((a) => (a === 'tsrunc.mjs' ? 1 : -1))
+  const names = readdirSync(from).toSorted((a) => (a === LAUNCHER ? 1 : -1))
   for (const name of names) renameSync(join(from, name), join(to, name))
   const kept = new Set([...names, 'README.md'])
   for (const name of readdirSync(to)) {
@@ -99,8 +114,10 @@ async function main(): Promise<void> {
   try {
     await compileSchemas()
     await buildNative(realpathSync(staging))
-    await bundle(staging)
+    await bundle('src/main.ts', join(staging, 'tsrunc.js'))
     copyForeignFunctionLibrary(staging)
+    await recordCodeCaches(staging)
+    await bundle('src/launch-entry.ts', join(staging, LAUNCHER))
     install(staging, 'bin')
   } finally {
     rmSync(staging, { recursive: true, force: true })

@@ -62,4 +62,4 @@ function write(fd: number, bytes: Uint8Array): number {
 }
 
 // Not process.exitCode: nothing that a command left open may keep the process.
-process.exit(await main())
+void main().then((code) => process.exit(code))

@@ -72,7 +72,7 @@ export function decodeRequest(file: Buffer): Request {
   if (file.length < DESCRIPTORS_OFFSET || file.readUInt32LE(0) !== MAGIC)
     throw new UsageError('the request is not of the front: start tsrunc, not its bundle')
   if (file.readUInt32LE(4) !== VERSION)
-    throw new UsageError('tsrunc and tsrunc.mjs are of different versions')
+    throw new UsageError('tsrunc and tsrunc.cjs are of different versions')
   const descriptors = readDescriptors(file)
   const supervisor = file.readInt32LE(HEADER.supervisor)
   const strings = splitStrings(file, DESCRIPTORS_OFFSET + descriptors.length * 4)

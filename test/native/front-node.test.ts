@@ -7,8 +7,8 @@ test('without a node beside it, the Node that built it runs the bundle', () => {
   using rig = openRig()
   rmSync(rig.path('node'))
   writeFileSync(
-    rig.path('tsrunc.mjs'),
-    `import { copyFileSync } from 'node:fs'
+    rig.path('tsrunc.cjs'),
+    `const { copyFileSync } = require('node:fs')
      copyFileSync('/proc/self/fd/' + process.argv[2], '${rig.path('request')}')
      console.log(process.pid, process.execPath, JSON.stringify(process.env))
      process.exitCode = 5`,
@@ -27,8 +27,8 @@ test('a real Node under the supervisor finds its socket and leaves its exit code
   using rig = openRig()
   rmSync(rig.path('node'))
   writeFileSync(
-    rig.path('tsrunc.mjs'),
-    `import { copyFileSync, readlinkSync } from 'node:fs'
+    rig.path('tsrunc.cjs'),
+    `const { copyFileSync, readlinkSync } = require('node:fs')
      copyFileSync('/proc/self/fd/' + process.argv[2], '${rig.path('request')}')
      console.log(process.ppid, readlinkSync('/proc/self/fd/1001'))
      process.exitCode = 6`,
@@ -41,11 +41,11 @@ test('a real Node under the supervisor finds its socket and leaves its exit code
 
 test('a missing bundle is one line of error', () => {
   using rig = openRig()
-  rmSync(rig.path('tsrunc.mjs'))
+  rmSync(rig.path('tsrunc.cjs'))
   const { status, stderr, stdout } = rig.run(['state'])
   expect({ status, stderr, stdout }).toEqual({
     status: 1,
-    stderr: `tsrunc: cannot find ${rig.path('tsrunc.mjs')}\n`,
+    stderr: `tsrunc: cannot find ${rig.path('tsrunc.cjs')}\n`,
     stdout: '',
   })
 })

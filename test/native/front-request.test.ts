@@ -23,7 +23,7 @@ test('Node gets the bundle, the number of the request and an empty environment',
   expect(seen.filter((line) => line.startsWith('argument '))).toEqual([
     `argument ${rig.path('node')}`,
     'argument --no-warnings',
-    `argument ${rig.path('tsrunc.mjs')}`,
+    `argument ${rig.path('tsrunc.cjs')}`,
     'argument 1000',
   ])
   expect(seen.filter((line) => line.startsWith('variable '))).toEqual([])
@@ -37,7 +37,7 @@ test('it works through a symlink, from any directory, with nothing in the enviro
   expect(rig.shell(script).status).toBe(0)
   expect(rig.request().argv).toEqual(['./runc', 'state'])
   expect(rig.request().env.size).toBe(0)
-  expect(rig.seen()).toContain(`argument ${rig.path('tsrunc.mjs')}`)
+  expect(rig.seen()).toContain(`argument ${rig.path('tsrunc.cjs')}`)
 })
 
 test('it works in a directory that is gone', () => {

@@ -55,7 +55,7 @@ export function openRig(): Rig {
   const path = (name: string) => join(directory, name)
   copyFileSync(join(programs, 'tsrunc'), path('tsrunc'))
   copyFileSync(join(programs, 'node'), path('node'))
-  writeFileSync(path('tsrunc.mjs'), '')
+  writeFileSync(path('tsrunc.cjs'), '')
   const front = path('tsrunc')
   const options = { encoding: 'utf8', timeout: 10_000 } as const
   return {
