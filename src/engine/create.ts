@@ -115,7 +115,7 @@ function runProgram(creation: Creation, preserved: readonly number[]): void {
     )
     delete creation.execution
     const { ended } = reapExecution(execution)
-    if (end === 'gone') throw explainExecution(execution, ended)
+    if (end === 'gone') throw explainExecution(execution, ended, creation.executable)
   } finally {
     closeFd(listening)
     closeFd(status)

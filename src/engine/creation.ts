@@ -11,6 +11,7 @@ import { joinCgroup, makeCgroup, writeCgroupFile } from './cgroups/steps.ts'
 import type { CreateInput } from './create.ts'
 import { exchange } from './exchanges.ts'
 import type { Execution } from './execution.ts'
+import type { ExecutableNotes } from './explain.ts'
 import type { HookContainer } from './hook-state.ts'
 import { type HookFiles, runHook } from './hooks.ts'
 import { createRecord } from './new-record.ts'
@@ -26,6 +27,8 @@ export interface Creation {
   pidfd?: number
   /** A meeting of init that overtook the news of its birth. */
   early?: Meeting
+  /** What its head tells of the executable, once the container's process found it. */
+  executable?: ExecutableNotes
   /** stdin and output of the hooks that ran inside. */
   readonly hookFiles: HookFiles[]
   /** A hook has run, or tried to: poststop hooks are owed. */

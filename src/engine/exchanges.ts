@@ -16,6 +16,7 @@ export function exchange(creation: Creation, step: Exchange, meeting: Meeting): 
     case 'inspect-executable': {
       if (first === undefined) return { verdict: 'proceed' }
       const kind = inspectExecutable(first, creation.input.facts.architecture)
+      creation.executable = kind
       if (kind.foreign !== undefined) {
         creation.record = { ...creation.record, foreignExecutable: kind.foreign }
       }

@@ -46,6 +46,9 @@ function inspectScript(head: Buffer): ExecutableKind {
   const line = head.subarray(2, SCRIPT_LINE).toString('latin1').split('\n', 1)[0] ?? ''
   const interpreter = line.trim().split(/[ \t]/, 1)[0] ?? ''
   if (interpreter === '') return { foreign: 'its #! line names no interpreter' }
+  if (!interpreter.startsWith('/')) {
+    return { foreign: `its #! line names ${interpreter}, which is no absolute path` }
+  }
   return { interpreter }
 }
 

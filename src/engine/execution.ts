@@ -9,7 +9,7 @@ import { createMemfd, createSealedMemfd, sealExecutable } from '../sys/memfd.ts'
 import { waitForChild } from '../sys/process.ts'
 import { createSocketPair } from '../sys/socket.ts'
 import { spawnExecutable } from '../sys/spawn.ts'
-import { explainFailure } from './explain.ts'
+import { type ExecutableNotes, explainFailure } from './explain.ts'
 import { executorPath } from './installation.ts'
 import { type Answer, type Meeting, receiveMeeting, sendAnswer } from './protocol.ts'
 
@@ -99,9 +99,13 @@ export function serveMeetings(
 }
 
 /** The error that the status page of a program tells of. */
-export function explainExecution(execution: Execution, ended: string): StepError {
+export function explainExecution(
+  execution: Execution,
+  ended: string,
+  notes: ExecutableNotes = {},
+): StepError {
   const listing = listInstructions(execution.program)
-  return explainFailure(readStatusPage(execution.status), (index) => listing[index], ended)
+  return explainFailure(readStatusPage(execution.status), (index) => listing[index], ended, notes)
 }
 
 /** The whole page, zeroes where it was never written. */

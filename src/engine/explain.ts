@@ -1,12 +1,20 @@
 /** From the status page back to words: which config field, which call, which errno, what to do. */
 import { StepError } from '../errors.ts'
-import { explainFail } from '../lower/fail-codes.ts'
+import { explainFail, FAIL } from '../lower/fail-codes.ts'
 import { LANE, LANE_SIZE, LANE_STATE, LANES } from '../lower/instruction-set.ts'
 import type { ListedInstruction } from '../lower/listing.ts'
 import { errnoName } from '../sys/errno.ts'
-import { findHint } from './hints.ts'
+import { findHint, findWords } from './hints.ts'
 
 export type Listing = (index: number) => ListedInstruction | undefined
+
+/** What else is known of the container's executable when it cannot be run. */
+export interface ExecutableNotes {
+  /** The interpreter that it names. */
+  readonly interpreter?: string
+  /** Why it is no program for this machine. */
+  readonly foreign?: string
+}
 
 /** One process of a program, as the status page shows it. */
 export interface Lane {
@@ -35,7 +43,12 @@ export function readLanes(page: Buffer): readonly Lane[] {
  * The error of a program that ended early. `listing(index)` gives the instruction; `ended` is what
  * is known of the process otherwise (`was killed by SIGKILL`).
  */
-export function explainFailure(page: Buffer, listing: Listing, ended: string): StepError {
+export function explainFailure(
+  page: Buffer,
+  listing: Listing,
+  ended: string,
+  notes: ExecutableNotes = {},
+): StepError {
   const lanes = readLanes(page)
   const failed = lanes.filter((lane) => lane.state === 'failed')
   const signalled = lanes.find((lane) => lane.state === 'signalled')
@@ -44,38 +57,53 @@ export function explainFailure(page: Buffer, listing: Listing, ended: string): S
   }
   // A hook's child fails first and its parent then reports the exit status: the child knows why.
   const cause = failed.findLast((lane) => listing(lane.index)?.op !== 'fail') ?? failed.at(-1)
-  if (cause !== undefined) return explainLane(cause, failed, listing)
+  if (cause !== undefined) return explainLane(cause, failed, listing, notes)
   if (signalled !== undefined) {
     return new StepError('', `the container was ended by signal ${signalled.code} before its start`)
   }
-  const last = lanes.findLast((lane) => lane.index >= 0)
-  const instruction = last === undefined ? undefined : listing(last.index)
+  const last = lanes.findLastIndex((lane) => lane.index >= 0)
+  const instruction = listing(lanes[last]?.index ?? -1)
   if (instruction === undefined) return new StepError('', `the container's process ${ended}`)
+  // `ended` is known of lane 0; what ends another one without a trace is SIGKILL.
+  const how = last === 0 ? ended : 'was killed'
   return new StepError(
     instruction.origin,
-    `the container's process ${ended} during ${instruction.text}` +
+    `the container's process ${how} during ${instruction.text}` +
       ' (hint: was it out of memory? /linux/resources/memory/limit may be too low)',
   )
 }
 
-function explainLane(lane: Lane, failed: readonly Lane[], listing: Listing): StepError {
+function explainLane(
+  lane: Lane,
+  failed: readonly Lane[],
+  listing: Listing,
+  notes: ExecutableNotes,
+): StepError {
   const instruction = listing(lane.index)
   if (instruction === undefined) {
     return new StepError('', `instruction ${lane.index} failed: ${errnoName(lane.errno)}`)
   }
   const parent = failed.find((other) => other !== lane && listing(other.index)?.op === 'fail')
   const outer = parent === undefined ? undefined : listing(parent.index)?.reason
-  return new StepError(instruction.origin, describe(instruction, lane, outer))
+  return new StepError(instruction.origin, describe(instruction, lane, outer, notes))
 }
 
-function describe(instruction: ListedInstruction, lane: Lane, outer: string | undefined): string {
+function describe(
+  instruction: ListedInstruction,
+  lane: Lane,
+  outer: string | undefined,
+  { interpreter, foreign }: ExecutableNotes,
+): string {
   if (instruction.op === 'fail') {
-    const detail = explainFail(lane.code, lane.errno)
+    const isInterpreters = lane.code === FAIL.interpreter
+    const detail = (isInterpreters && interpreter) || explainFail(lane.code, lane.errno)
     return `${instruction.reason ?? instruction.text}${detail === '' ? '' : `: ${detail}`}`
   }
   const errno = errnoName(lane.errno)
   const call = instruction.syscall ?? instruction.op
-  const hint = instruction.reason ?? findHint(call, errno)
+  const isProgram = call === 'execve' && instruction.origin.startsWith('/process')
+  const hint = (isProgram && foreign) || instruction.reason || findHint(call, errno)
+  const words = findWords(call, errno)
   const prefix = outer === undefined ? '' : `${outer}: `
-  return `${prefix}${instruction.text}: ${errno}${hint === undefined ? '' : ` (hint: ${hint})`}`
+  return `${prefix}${instruction.text}: ${errno}${words}${hint === undefined ? '' : ` (hint: ${hint})`}`
 }

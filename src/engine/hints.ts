@@ -7,14 +7,20 @@ const HINTS: Readonly<Record<string, string>> = {
   'clone3 EINVAL': 'the kernel lacks one of the namespaces asked for',
   'fsopen ENODEV': 'this kernel does not know the filesystem type; is its module loaded?',
   'fsconfig EINVAL': 'the filesystem does not take one of the mount options',
+  'fsconfig ENOENT': 'the source, or a path among the mount options, does not exist',
+  'fsconfig ENOTBLK': 'the source is not a block device',
   'open_tree ENOENT': 'the source of the bind mount does not exist on the host',
   'move_mount ENOTDIR': 'one of source and destination is a directory, the other is not',
-  'move_mount EINVAL': 'is the destination inside a mount that cannot take another mount?',
+  'move_mount EINVAL':
+    'a directory goes on a directory and a file on a file; is one of source and destination the other?',
   'move_mount ENOSPC': 'the limit on mounts is reached: see the sysctl fs.mount-max',
+  'mkpath EPERM':
+    'the destination is missing, and its filesystem takes no new directories: mount on one that is there',
   'mkpath EROFS':
     'the destination is missing and its filesystem is read-only: create it in the image',
   'mkpath ELOOP': 'a symbolic link stands in the way of the destination',
-  'mkpath ENOTDIR': 'a component of the destination is not a directory',
+  'mkpath ENOTDIR': 'a component of the path is not a directory',
+  'openat2 ENOTDIR': 'it, or a component of its path, is not a directory',
   'openat2 ELOOP': 'a symbolic link stands in the way',
   'pivot_root EINVAL': 'the root filesystem is the initramfs or shared: try --no-pivot',
   'setns EINVAL': 'the path is a namespace of another type',
@@ -25,12 +31,30 @@ const HINTS: Readonly<Record<string, string>> = {
   'seccomp EACCES': 'loading a filter needs CAP_SYS_ADMIN or /process/noNewPrivileges',
   'sethostname EPERM': 'the hostname needs a uts namespace of its own',
   'mknodat EPERM': 'making device nodes needs CAP_MKNOD',
-  'execve EACCES': 'is the file executable for process.user, and its mount not noexec?',
+  'write EINVAL': 'the kernel does not take this value',
+  'execve EACCES':
+    'is the file executable for its user, its mount not noexec, and its interpreter executable too?',
   'execve ENOEXEC': 'the file is no program for this machine, or a script without a #! line',
   'execve ENOENT': 'the program, or the interpreter it names, is missing in the root filesystem',
   'execve E2BIG': 'arguments and environment together are too long',
-  'execve EAGAIN': 'RLIMIT_NPROC is reached for process.user',
+  'execve EAGAIN': 'RLIMIT_NPROC is reached for its user',
   'execve ENOMEM': 'the memory limit is too low to start the program',
+}
+
+/** The words of execve's errors that engines choose exit status 126 and 127 by. */
+const WORDS: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EISDIR: 'is a directory',
+  ENOENT: 'no such file or directory',
+  ENOEXEC: 'exec format error',
+  ENOTDIR: 'not a directory',
+  EPERM: 'operation not permitted',
+}
+
+/** `: ` and what the errno of a failed execve means, or nothing. */
+export function findWords(call: string, errno: string): string {
+  const words = call === 'execve' ? WORDS[errno] : undefined
+  return words === undefined ? '' : `: ${words}`
 }
 
 /** The hint for a failed call, if there is one. */

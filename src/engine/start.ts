@@ -1,5 +1,5 @@
 /** `start`: tells the waiting process to go on, and learns whether execve(2) succeeded. */
-import { StateError, StepError } from '../errors.ts'
+import { StateError } from '../errors.ts'
 import { GO } from '../lower/instruction-set.ts'
 import { lockContainer } from '../state/lock.ts'
 import type { ContainerRecord } from '../state/record.ts'
@@ -70,10 +70,9 @@ function checkExecuted(
   const init = readLanes(page)[record.lane]
   if (init?.state === 'running' && init.index === record.executeIndex) return
   const listing = (index: number) => record.startListing[index - record.startIndex]
-  const error = explainFailure(page, listing, 'ended')
-  const foreign = init?.index === record.executeIndex ? record.foreignExecutable : undefined
-  const detail = foreign === undefined ? error : new StepError('', `${error.message}: ${foreign}`)
-  throw withOutput(detail, output)
+  const foreign = record.foreignExecutable
+  const error = explainFailure(page, listing, 'ended', foreign === undefined ? {} : { foreign })
+  throw withOutput(error, output)
 }
 
 /** A failing poststart hook stops the container (runtime-spec 1.3, lifecycle step 9). */

@@ -91,10 +91,14 @@ export function createAssembler(architecture: Architecture) {
       current = step
     },
 
-    /** Equal names are the same variable: a step's own ones are free again after it. */
-    slot(name: string): Slot {
+    /**
+     * Equal names are the same variable: a step's own ones are free again after it. With `of`,
+     * listings and messages say what the fd in it stands for, as strace -y does: `target</dev>`.
+     */
+    slot(name: string, of?: string): Slot {
       const known = names.indexOf(name)
-      return { index: known < 0 ? names.push(name) - 1 : known, name }
+      const index = known < 0 ? names.push(name) - 1 : known
+      return of === undefined ? { index, name } : { index, name, of }
     },
 
     /** The slot that the control socket stands in. */

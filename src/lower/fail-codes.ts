@@ -8,7 +8,7 @@ export const FAIL = {
   refused: 2,
   /** None of the candidates for args[0] can be executed. */
   executable: 3,
-  /** The interpreter of the executable is missing. */
+  /** The interpreter of the executable is missing, or may not be executed. */
   interpreter: 4,
   /** The working directory is outside of the root (CVE-2024-21626). */
   directory: 5,

@@ -22,6 +22,7 @@ import {
   NO_OPERAND,
   type Operand,
   type Slot,
+  showSlot,
 } from './operands.ts'
 
 /** errno name (`'*'`: any) → where to go on; the first that fits counts. */
@@ -60,7 +61,7 @@ export function calls({ emit, architecture }: Emitter, data: DataSection) {
     call(name: SyscallName, operands: readonly Operand[], options: CallOptions = {}): void {
       emit(
         'call',
-        `${assign(options.into)}${name}(${operands.map((operand) => operand.show).join(', ')})`,
+        assign(options.into, `${name}(${operands.map((operand) => operand.show).join(', ')})`),
         { ...outcome(options), number: SYSCALL[architecture][name], operands },
         { syscall: name, ...describe(options) },
       )
@@ -70,7 +71,7 @@ export function calls({ emit, architecture }: Emitter, data: DataSection) {
       const shown = JSON.stringify(path)
       emit(
         'mkpath',
-        `${assign(options.into)}mkpath(${root.show}, ${shown}, ${kind})`,
+        assign(options.into, `mkpath(${root.show}, ${shown}, ${kind})`),
         {
           ...outcome(options),
           operands: [
@@ -145,7 +146,7 @@ export function processes({ emit }: Emitter) {
       if (lane >= LANES) throw new Error('assembler: too many processes in one program')
       emit(
         'clone',
-        `${assign(options.into)}clone3(${show})`,
+        assign(options.into, `clone3(${show})`),
         {
           ...outcome(options),
           number: lane,
@@ -181,8 +182,11 @@ export function processes({ emit }: Emitter) {
   }
 }
 
-function assign(into: Slot | undefined): string {
-  return into === undefined ? '' : `${into.name} = `
+/** What the result stands for is only said where the call does not say it. */
+function assign(into: Slot | undefined, call: string): string {
+  if (into === undefined) return call
+  const isSaid = into.of === undefined || call.includes(JSON.stringify(into.of))
+  return `${isSaid ? into.name : showSlot(into)} = ${call}`
 }
 
 function outcome(options: CallOptions): Pick<Unresolved, 'slot' | 'target' | 'rules'> {

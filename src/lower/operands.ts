@@ -12,6 +12,8 @@ export interface Operand {
 export interface Slot {
   readonly index: number
   readonly name: string
+  /** What the fd in it stands for. */
+  readonly of?: string
 }
 
 export interface DataRef {
@@ -38,9 +40,13 @@ export function address(ref: DataRef, show: string): Operand {
   return { kind: 'address', value: BigInt(ref.offset), show }
 }
 
+export function showSlot({ name, of }: Slot): string {
+  return of === undefined ? name : `${name}<${JSON.stringify(of).slice(1, -1)}>`
+}
+
 /** What a slot holds. */
 export function slotValue(slot: Slot): Operand {
-  return { kind: 'slot', value: BigInt(slot.index), show: slot.name }
+  return { kind: 'slot', value: BigInt(slot.index), show: showSlot(slot) }
 }
 
 /** Minus what a slot holds. */

@@ -9,7 +9,7 @@ export function openParent(context: Context, path: string): { parent: Slot; name
   const { asm } = context
   const directory = dirname(path)
   if (context.parent?.path !== directory) {
-    const slot = asm.slot('parent')
+    const slot = asm.slot('parent', directory)
     asm.mkpath(slotValue(rootOf(context)), directory, 'directory', { into: slot })
     context.parent = { path: directory, slot }
   }

@@ -166,7 +166,7 @@ describe.skipIf(reason !== undefined)(`hooks on the real kernel ${reason ?? ''}`
         ? undefined
         : { verdict: 'proceed', bytes: Buffer.from('/no/ld.so\0') }
     expect(converse(program, serve).failure).toBe(
-      'exec: "sh": no such file or directory: the interpreter that it names is missing',
+      'exec: "sh": no such file or directory: its interpreter is missing',
     )
   })
 

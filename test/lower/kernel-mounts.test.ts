@@ -115,7 +115,7 @@ describe.skipIf(reason !== undefined)(`mounts on the real kernel ${reason ?? ''}
       before: [mount('nosuchfs', '/x')],
       script: 'true',
     })
-    expect(failure).toBe('the kernel knows no filesystem "nosuchfs": ENODEV')
+    expect(failure).toBe('fs<nosuchfs on /x> = fsopen("nosuchfs", FSOPEN_CLOEXEC): ENODEV')
   })
 
   test('a file is bound onto a destination behind a dangling link', () => {

@@ -244,7 +244,7 @@ describe.skipIf(reason !== undefined)(`processes on the real kernel ${reason ?? 
       step.kind === 'find-executable' ? { ...step, candidates: ['/garbage'] } : step,
     )
     expect(runSteps(steps).failure).toBe(
-      'execve(executable, ["sh", "-c", "true"], /* 1 vars */): ENOEXEC',
+      'execve(executable<sh>, ["sh", "-c", "true"], /* 1 vars */): ENOEXEC',
     )
   })
 })

@@ -39,8 +39,8 @@ describe('the listing of each kind of mount', () => {
       'rootfs = open_tree(AT_FDCWD, "/bundle/rootfs", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_RECURSIVE)',
       'mount_setattr(rootfs, "", AT_EMPTY_PATH|AT_RECURSIVE, {MS_SLAVE}, 32)',
       'target = openat(AT_FDCWD, "/bundle/rootfs", O_PATH|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC, 0)',
-      `move_mount(rootfs, "", target, "", ${onto})`,
-      'close(target)',
+      `move_mount(rootfs, "", target</bundle/rootfs>, "", ${onto})`,
+      'close(target</bundle/rootfs>)',
     ])
   })
 
@@ -56,18 +56,18 @@ describe('the listing of each kind of mount', () => {
 
   test('a filesystem is completed while it is detached, then attached once', () => {
     expect(textsOf(ROOT, TMPFS)).toEqual([
-      'fs = fsopen("tmpfs", FSOPEN_CLOEXEC)',
-      'fsconfig(fs, FSCONFIG_SET_STRING, "source", "shm", 0)',
-      'fsconfig(fs, FSCONFIG_SET_STRING, "size", "64k", 0)',
-      'fsconfig(fs, FSCONFIG_SET_FLAG, "ro", NULL, 0)',
-      'fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0)',
-      'mount = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID|MOUNT_ATTR_STRICTATIME)',
-      'close(fs)',
-      'mount_setattr(mount, "", AT_EMPTY_PATH, {MS_SHARED}, 32)',
+      'fs<tmpfs shm on /dev> = fsopen("tmpfs", FSOPEN_CLOEXEC)',
+      'fsconfig(fs<tmpfs shm on /dev>, FSCONFIG_SET_STRING, "source", "shm", 0)',
+      'fsconfig(fs<tmpfs shm on /dev>, FSCONFIG_SET_STRING, "size", "64k", 0)',
+      'fsconfig(fs<tmpfs shm on /dev>, FSCONFIG_SET_FLAG, "ro", NULL, 0)',
+      'fsconfig(fs<tmpfs shm on /dev>, FSCONFIG_CMD_CREATE, NULL, NULL, 0)',
+      'mount<tmpfs shm on /dev> = fsmount(fs<tmpfs shm on /dev>, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID|MOUNT_ATTR_STRICTATIME)',
+      'close(fs<tmpfs shm on /dev>)',
+      'mount_setattr(mount<tmpfs shm on /dev>, "", AT_EMPTY_PATH, {MS_SHARED}, 32)',
       'target = mkpath(rootfs, "/dev", directory)',
-      `move_mount(mount, "", target, "", ${onto})`,
-      'close(target)',
-      'close(mount)',
+      `move_mount(mount<tmpfs shm on /dev>, "", target</dev>, "", ${onto})`,
+      'close(target</dev>)',
+      'close(mount<tmpfs shm on /dev>)',
     ])
   })
 
@@ -81,9 +81,9 @@ describe('the listing of each kind of mount', () => {
     ]
     expect(textsOf(ROOT, { ...TMPFS, parameters, propagation: [] })).toEqual([
       'target = mkpath(rootfs, "/dev", directory)',
-      'fchdir(target)',
-      `mount("shm", ".", "tmpfs", MS_NOSUID|MS_STRICTATIME|MS_RDONLY, "lowerdir=${value},flag")`,
-      'close(target)',
+      'fchdir(target</dev>)',
+      `mount("shm", .</dev>, "tmpfs", MS_NOSUID|MS_STRICTATIME|MS_RDONLY, "lowerdir=${value},flag")`,
+      'close(target</dev>)',
     ])
   })
 
@@ -92,10 +92,10 @@ describe('the listing of each kind of mount', () => {
       textsOf(ROOT, { ...BIND, ...more }).filter((text) => text.startsWith('mount_setattr'))
     const readOnly = { set: ['rdonly'], clear: ['noatime'] } as const
     expect(calls({})).toEqual([
-      'mount_setattr(mount, "", AT_EMPTY_PATH|AT_RECURSIVE, {MS_SLAVE}, 32)',
+      'mount_setattr(mount</srv on /data>, "", AT_EMPTY_PATH|AT_RECURSIVE, {MS_SLAVE}, 32)',
     ])
     expect(calls({ attributes: readOnly, recursive: false })).toEqual([
-      'mount_setattr(mount, "", AT_EMPTY_PATH, ' +
+      'mount_setattr(mount</srv on /data>, "", AT_EMPTY_PATH, ' +
         '{set MOUNT_ATTR_RDONLY, clear MOUNT_ATTR__ATIME, MS_SLAVE}, 32)',
     ])
     const propagation = [
@@ -103,8 +103,8 @@ describe('the listing of each kind of mount', () => {
       { propagation: 'shared', recursive: false },
     ] as const
     expect(calls({ recursiveAttributes: { set: ['nodev'], clear: [] }, propagation })).toEqual([
-      'mount_setattr(mount, "", AT_EMPTY_PATH|AT_RECURSIVE, {set MOUNT_ATTR_NODEV, MS_PRIVATE}, 32)',
-      'mount_setattr(mount, "", AT_EMPTY_PATH, {MS_SHARED}, 32)',
+      'mount_setattr(mount</srv on /data>, "", AT_EMPTY_PATH|AT_RECURSIVE, {set MOUNT_ATTR_NODEV, MS_PRIVATE}, 32)',
+      'mount_setattr(mount</srv on /data>, "", AT_EMPTY_PATH, {MS_SHARED}, 32)',
     ])
   })
 })

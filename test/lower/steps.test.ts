@@ -20,17 +20,17 @@ describe('the listing of each kind of step', () => {
     expect(program.listing.map(({ text }) => text)).toEqual([
       'umask = umask(0)',
       'pidns = openat(AT_FDCWD, "/ns/pid", O_RDONLY|O_CLOEXEC, 0)',
-      'setns(pidns, CLONE_NEWPID)',
-      'close(pidns)',
+      'setns(pidns</ns/pid>, CLONE_NEWPID)',
+      'close(pidns</ns/pid>)',
       'pid = clone3({CLONE_PIDFD|CLONE_NEWUTS})',
       'post 0: init is there',
       'exit_group(0)',
       'ipcns = openat(AT_FDCWD, "/ns/ipc", O_RDONLY|O_CLOEXEC, 0)',
       'mountns = openat(AT_FDCWD, "/ns/mount", O_RDONLY|O_CLOEXEC, 0)',
-      'setns(ipcns, CLONE_NEWIPC)',
-      'close(ipcns)',
-      'setns(mountns, CLONE_NEWNS)',
-      'close(mountns)',
+      'setns(ipcns</ns/ipc>, CLONE_NEWIPC)',
+      'close(ipcns</ns/ipc>)',
+      'setns(mountns</ns/mount>, CLONE_NEWNS)',
+      'close(mountns</ns/mount>)',
       'exit_group(0)',
     ])
   })
@@ -41,7 +41,7 @@ describe('the listing of each kind of step', () => {
       textsOf({ ...AT, kind: 'clone-init', phase: 'clone', namespaces: ['pid'], intoCgroup }),
     ).toEqual([
       'cgroup = openat(AT_FDCWD, "/sys/fs/cgroup/x", O_PATH|O_DIRECTORY|O_CLOEXEC, 0)',
-      'args.cgroup = cgroup',
+      'args.cgroup = cgroup</sys/fs/cgroup/x>',
       'pid = clone3({CLONE_PIDFD|CLONE_NEWPID|CLONE_INTO_CGROUP})',
       'post 0: init is there',
     ])
@@ -124,8 +124,8 @@ describe('the listing of each kind of step', () => {
     }
     expect(textsOf(ROOT, device('/dev/tty'))[0]).toBe('parent = mkpath(rootfs, "/dev", directory)')
     expect(textsOf(ROOT, device('/dev/tty'), link)).toEqual([
-      'symlinkat("pts/ptmx", parent, "ptmx")',
-      'close(parent)',
+      'symlinkat("pts/ptmx", parent</dev>, "ptmx")',
+      'close(parent</dev>)',
     ])
     expect(textsOf(ROOT, device('/dev/tty'), device('/dev/net/tun'))[0]).toBe(
       'parent = mkpath(rootfs, "/dev/net", directory)',

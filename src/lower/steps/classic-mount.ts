@@ -5,7 +5,7 @@ import { flags, MS, NULL } from '../constants.ts'
 import type { Context } from '../context.ts'
 import { isFinishedLater } from '../context.ts'
 import { changeMount } from '../mount-attributes.ts'
-import { slotValue } from '../operands.ts'
+import { address, slotValue } from '../operands.ts'
 import { keepOrClose, mountSlot, openDestination, wishes } from './mounts.ts'
 
 const ATTRIBUTE: Readonly<Record<MountAttribute, keyof typeof MS.values>> = {
@@ -36,7 +36,7 @@ const SUPERBLOCK: Readonly<Record<string, keyof typeof MS.values | 'default'>> =
 /** Into the directory that an fd stands for: still no path below the root. */
 export function mountClassically(context: Context, step: MountFilesystem): void {
   const { asm } = context
-  const target = asm.slot('target')
+  const target = asm.slot('target', step.destination)
   openDestination(context, step, target)
   asm.call('fchdir', [slotValue(target)])
   const words = step.parameters.filter(({ key }) => Object.hasOwn(SUPERBLOCK, key))
@@ -47,7 +47,7 @@ export function mountClassically(context: Context, step: MountFilesystem): void 
     .join(',')
   asm.call('mount', [
     text(asm, step.source),
-    text(asm, '.'),
+    address(asm.string('.'), `.<${step.destination}>`),
     text(asm, step.type),
     flags(
       MS,
@@ -64,7 +64,7 @@ export function mountClassically(context: Context, step: MountFilesystem): void 
 function finishMount(context: Context, step: MountFilesystem): void {
   if (step.propagation.length === 0 && !isFinishedLater(context, step.destination)) return
   const { asm } = context
-  const mount = mountSlot(context, step.destination)
+  const mount = mountSlot(context, step)
   openDestination(context, step, mount)
   const nothing = { set: [], clear: [] }
   changeMount(asm, slotValue(mount), nothing, nothing, step.propagation)

@@ -47,7 +47,7 @@ function ownerOf(step: MakeDevice): Operand[] {
 /** Only the very same device: a link in its place would be a way out of the root. */
 function acceptExisting(context: Context, step: MakeDevice, parent: Slot, name: string): void {
   const { asm, scratch } = context
-  const device = asm.slot('device')
+  const device = asm.slot('device', step.path)
   const other = failure(context, FAIL.refused, `${step.path} exists and is another kind of file`)
   const how = ['PATH', 'NOFOLLOW', 'CLOEXEC'] as const
   openBelow(asm, slotValue(parent), name, how, ['BENEATH'], { into: device })
@@ -88,7 +88,7 @@ export function lowerMakeSymlink(context: Context, step: MakeSymlink): void {
 
 export function lowerMakeDirectory(context: Context, step: MakeDirectory): void {
   const { asm } = context
-  const directory = asm.slot('directory')
+  const directory = asm.slot('directory', step.path)
   asm.mkpath(slotValue(rootOf(context)), step.path, 'directory', { into: directory })
   close(asm, directory)
 }

@@ -36,7 +36,7 @@ export function lowerOwnStdio(context: Context, step: OwnStdio): void {
 /** Not by a magic link, such as /proc/self/fd/N, out of the root (CVE-2024-21626). */
 export function lowerChangeDirectory(context: Context, step: ChangeDirectory): void {
   const { asm } = context
-  const directory = asm.slot('cwd')
+  const directory = asm.slot('cwd', step.path)
   const how = ['PATH', 'DIRECTORY', 'CLOEXEC'] as const
   const within = ['IN_ROOT', 'NO_MAGICLINKS'] as const
   openBelow(asm, slotValue(rootOf(context)), step.path, how, within, { into: directory })

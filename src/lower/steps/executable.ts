@@ -113,15 +113,15 @@ export function lowerInspectExecutable(context: Context, step: InspectExecutable
   })
   close(asm, file)
   asm.test(slotValue(length), ALL_BITS, 'eq', 0n, done)
-  const missing = failure(
-    context,
-    FAIL.interpreter,
-    `exec: ${JSON.stringify(step.name)}: no such file or directory: ` +
-      'the interpreter that it names is missing',
-  )
+  const exec = `exec: ${JSON.stringify(step.name)}`
+  const because = (why: string) => failure(context, FAIL.interpreter, `${exec}: ${why}`)
+  const missing = because('no such file or directory: its interpreter is missing')
+  const denied = because('permission denied: its interpreter may not be executed')
   const interpreter = address(window, 'interpreter')
   const access = [AT_FDCWD, interpreter, flags(ACCESS, 'X_OK'), flags(AT, 'EACCESS')]
-  asm.call('faccessat2', access, { on: { ENOENT: missing, ENOTDIR: missing, '*': done } })
+  asm.call('faccessat2', access, {
+    on: { ENOENT: missing, ENOTDIR: missing, EACCES: denied, '*': done },
+  })
   asm.place(done)
 }
 
@@ -133,5 +133,12 @@ export function lowerExecute(context: Context, step: Execute): void {
   const envp = asm.pointers([...step.env.map((entry) => asm.string(entry)), ...home])
   const shown = `[${step.args.map((arg) => JSON.stringify(arg)).join(', ')}]`
   const environment = address(envp, `/* ${step.env.length + home.length} vars */`)
-  asm.call('execve', [slotValue(path), address(argv, shown), environment])
+  // A name with a slash is the path itself; of others, PATH decides.
+  const [name = ''] = step.args
+  const file = slotValue(path)
+  const named = {
+    ...file,
+    show: name.includes('/') ? JSON.stringify(name) : `${file.show}<${name}>`,
+  }
+  asm.call('execve', [named, address(argv, shown), environment])
 }

@@ -32,7 +32,7 @@ export function lowerMaskPath(context: Context, step: MaskPath): void {
   const at = { asm, root: rootOf(context) }
   context.maskDirectory ??= prepareDirectory(context)
   context.maskFile ??= prepareFile(context)
-  const target = asm.slot('target')
+  const target = asm.slot('target', step.path)
   const file = asm.label('file')
   const done = asm.label('masked')
   const directory = ['PATH', 'DIRECTORY', 'CLOEXEC'] as const
@@ -104,8 +104,8 @@ function prepareFile(context: Context): MaskSource {
 
 export function lowerReadonlyPath(context: Context, step: MakePathReadonly): void {
   const { asm } = context
-  const target = asm.slot('target')
-  const tree = asm.slot('tree')
+  const target = asm.slot('target', step.path)
+  const tree = asm.slot('tree', step.path)
   const done = asm.label('readonly')
   const on = { ENOENT: done, ENOTDIR: done, EACCES: done }
   openMasked({ asm, root: rootOf(context) }, step.path, ['PATH', 'CLOEXEC'], target, on)

@@ -26,7 +26,7 @@ export function lowerMountFilesystem(context: Context, step: MountFilesystem): v
 function mountDetached(context: Context, step: MountFilesystem): void {
   const { asm } = context
   const mount = makeFilesystem(context, step)
-  const target = asm.slot('target')
+  const target = asm.slot('target', step.destination)
   changeMount(asm, slotValue(mount), NO_CHANGE, NO_CHANGE, step.propagation)
   openDestination(context, step, target)
   if (step.copyUp) copyUp(context, step, mount)
@@ -44,18 +44,11 @@ function fitsFsconfig(step: MountFilesystem): boolean {
 
 function makeFilesystem(context: Context, step: MountFilesystem): Slot {
   const { asm } = context
-  const filesystem = asm.slot('fs')
-  const mount = mountSlot(context, step.destination)
+  const filesystem = asm.slot('fs', nameMount(step))
+  const mount = mountSlot(context, step)
   const fs = slotValue(filesystem)
   asm.call('fsopen', [text(asm, step.type), flags(FSOPEN, 'CLOEXEC')], {
     into: filesystem,
-    on: {
-      ENODEV: failure(
-        context,
-        FAIL.refused,
-        `the kernel knows no filesystem ${JSON.stringify(step.type)}: ENODEV`,
-      ),
-    },
   })
   const parameters = step.source === '' ? [] : [{ key: 'source', value: step.source }]
   for (const { key, value } of [...parameters, ...step.parameters]) {
@@ -100,7 +93,7 @@ export function openDestination(context: Context, step: MountFilesystem, target:
 /** The runtime copies from what is there now into what will cover it. */
 function copyUp(context: Context, step: MountFilesystem, mount: Slot): void {
   const { asm } = context
-  const source = asm.slot('source')
+  const source = asm.slot('source', step.destination)
   openBelow(
     asm,
     slotValue(rootOf(context)),
@@ -116,9 +109,17 @@ function copyUp(context: Context, step: MountFilesystem, mount: Slot): void {
 }
 
 /** A mount that is kept has a variable of its own. */
-export function mountSlot(context: Context, destination: string): Slot {
-  const isKept = isFinishedLater(context, destination)
-  return context.asm.slot(isKept ? `mount of ${destination}` : 'mount')
+export function mountSlot(context: Context, step: MountFilesystem | BindMount): Slot {
+  const { destination } = step
+  const of = step.kind === 'bind-mount' ? `${step.source} on ${destination}` : nameMount(step)
+  const name = isFinishedLater(context, destination) ? `mount of ${destination}` : 'mount'
+  return { ...context.asm.slot(name), name: 'mount', of }
+}
+
+/** `tmpfs on /dev`, `ext4 /dev/sda1 on /data`. */
+function nameMount({ type, source, destination }: MountFilesystem): string {
+  const what = source === '' || source === type ? type : `${type} ${source}`
+  return `${what} on ${destination}`
 }
 
 /** A mount that becomes read-only in the end is kept open until then. */
@@ -132,8 +133,8 @@ export function keepOrClose(context: Context, destination: string, mount: Slot):
 
 export function lowerBindMount(context: Context, step: BindMount): void {
   const { asm } = context
-  const tree = mountSlot(context, step.destination)
-  const target = asm.slot('target')
+  const tree = mountSlot(context, step)
+  const target = asm.slot('target', step.destination)
   cloneTree(asm, step.source, step.recursive, { into: tree })
   // What nobody asked to be shared is a slave before it is seen: no mount of the container's may
   // appear on the host.

@@ -35,7 +35,7 @@ export function lowerCloneInit(context: Context, step: CloneInit): void {
   const pidfd = asm.bytes(4)
   asm.relocate(args, CLONE_ARGS_AT.pidfd, pidfd)
   if (step.intoCgroup !== undefined) {
-    const cgroup = asm.slot('cgroup')
+    const cgroup = asm.slot('cgroup', step.intoCgroup)
     open(asm, step.intoCgroup, ['PATH', 'DIRECTORY', 'CLOEXEC'], { into: cgroup })
     asm.store(args, CLONE_ARGS_AT.cgroup, 8, slotValue(cgroup), 'args.cgroup')
   }
@@ -70,7 +70,7 @@ export function lowerJoinNamespace(context: Context, step: JoinNamespace): void 
 
 function joinNamespaces({ asm }: Context, joins: readonly JoinNamespace[]): void {
   const opened = joins.map((join) => {
-    const fd = asm.slot(`${join.namespace}ns`)
+    const fd = asm.slot(`${join.namespace}ns`, join.path)
     asm.begin(join)
     open(asm, join.path, ['RDONLY', 'CLOEXEC'], { into: fd })
     return { join, fd }

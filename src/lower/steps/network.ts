@@ -22,14 +22,14 @@ export function lowerRaiseLoopback({ asm }: Context, _step: RaiseLoopback): void
 export function lowerSysctl(context: Context, step: SetSysctl): void {
   const { asm } = context
   context.procfs ??= mountProcfs(context)
-  const file = asm.slot('file')
+  const file = asm.slot('file', `/proc/sys/${step.path}`)
   openBelow(
     asm,
     slotValue(context.procfs),
     `sys/${step.path}`,
     ['WRONLY', 'CLOEXEC'],
     ['BENEATH', 'NO_XDEV', 'NO_SYMLINKS', 'NO_MAGICLINKS'],
-    { into: file },
+    { into: file, reason: 'does this kernel have that parameter?' },
   )
   const length = immediate(Buffer.byteLength(step.value))
   asm.call('write', [slotValue(file), text(asm, step.value), length])

@@ -19,7 +19,7 @@ export function lowerBindRootfs(context: Context, step: BindRootfs): void {
   const { asm } = context
   if (step.privateParent) makeParentPrivate(context, step.path)
   const rootfs = asm.slot('rootfs')
-  const target = asm.slot('target')
+  const target = asm.slot('target', step.path)
   cloneTree(asm, step.path, true, { into: rootfs })
   // Slave while it is detached: no mount made in it may appear on the host.
   const change = step.privateParent
