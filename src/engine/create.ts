@@ -31,6 +31,7 @@ import {
 } from './creation.ts'
 import { findPreserved, nameDescriptors } from './descriptors.ts'
 import { explainExecution, reapExecution, serveMeetings, startExecution } from './execution.ts'
+import { closeHookFiles } from './hooks.ts'
 import type { Meeting } from './protocol.ts'
 import { undoCreation } from './undo.ts'
 
@@ -83,6 +84,7 @@ export function createContainer(input: CreateInput): Created {
     input.claimed?.()
     for (const step of lowered.prologue) performHostStep(creation, step)
     runProgram(creation, preserved)
+    creation.hookFiles.forEach(closeHookFiles)
     return { record: creation.record, pidfd: takePidfd(creation) }
   } catch (error) {
     throw undoCreation(creation, error, removeDirectory)
@@ -113,9 +115,11 @@ function runProgram(creation: Creation, preserved: readonly number[]): void {
       (meeting) => serveCreation(creation, meeting),
       () => creation.done,
     )
-    delete creation.execution
-    const { ended } = reapExecution(execution)
-    if (end === 'gone') throw explainExecution(execution, ended, creation.executable)
+    const { ended, succeeded } = reapExecution(execution)
+    if (end === 'gone' || !succeeded) {
+      throw explainExecution(execution, ended, creation.executable)
+    }
+    closeFd(execution.control)
   } finally {
     closeFd(listening)
     closeFd(status)

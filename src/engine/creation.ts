@@ -10,7 +10,7 @@ import { attachDeviceFilter } from './cgroups/device-filter.ts'
 import { joinCgroup, makeCgroup, writeCgroupFile } from './cgroups/steps.ts'
 import type { CreateInput } from './create.ts'
 import { exchange } from './exchanges.ts'
-import type { Execution } from './execution.ts'
+import { type Execution, explainExecution, reapExecution } from './execution.ts'
 import type { ExecutableNotes } from './explain.ts'
 import type { HookContainer } from './hook-state.ts'
 import { type HookFiles, runHook } from './hooks.ts'
@@ -48,12 +48,12 @@ export function serveCreation(creation: Creation, meeting: Meeting): Answer | un
   const meet = lowered.meets.get(meeting.number)
   if (meet === undefined) throw new Error(`unknown meeting ${meeting.number}: a bug in tsrunc`)
   if (meet.kind === 'cloned') {
+    faults?.beforeAnswer?.(meeting)
     recordBirth(creation, meeting)
     return serveEarly(creation)
   }
-  // Two processes send on one socket: the child's first meeting may overtake its parent's news.
   if (creation.record.pid === 0) {
-    creation.early = { ...meeting, fds: meeting.fds.map((fd) => duplicateFd(fd)) }
+    keepForLater(creation, meeting)
     return undefined
   }
   faults?.beforeAnswer?.(meeting)
@@ -63,6 +63,18 @@ export function serveCreation(creation: Creation, meeting: Meeting): Answer | un
   }
   for (const step of meet.steps) performHostStep(creation, step)
   return { verdict: 'proceed' }
+}
+
+/**
+ * Two processes send on one socket: the child's first meeting may overtake its parent's news. That
+ * comes now or never: the parent's last two instructions are to send it and to leave.
+ */
+function keepForLater(creation: Creation, meeting: Meeting): void {
+  const { execution } = creation
+  if (execution === undefined) throw new Error('a meeting without a program: a bug in tsrunc')
+  const { ended, succeeded } = reapExecution(execution)
+  if (!succeeded) throw explainExecution(execution, ended)
+  creation.early = { ...meeting, fds: meeting.fds.map((fd) => duplicateFd(fd)) }
 }
 
 function serveEarly(creation: Creation): Answer | undefined {

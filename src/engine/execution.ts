@@ -6,12 +6,15 @@ import { FD, STATUS_SIZE } from '../lower/instruction-set.ts'
 import { listInstructions } from '../lower/listing.ts'
 import { closeFd } from '../sys/fd.ts'
 import { createMemfd, createSealedMemfd, sealExecutable } from '../sys/memfd.ts'
-import { waitForChild } from '../sys/process.ts'
-import { createSocketPair } from '../sys/socket.ts'
+import { type ChildEnd, waitForChild, waitPidfd } from '../sys/process.ts'
+import { createSocketPair, shutdownWrites } from '../sys/socket.ts'
 import { spawnExecutable } from '../sys/spawn.ts'
 import { type ExecutableNotes, explainFailure } from './explain.ts'
 import { executorPath } from './installation.ts'
 import { type Answer, type Meeting, receiveMeeting, sendAnswer } from './protocol.ts'
+
+/** How long the processes of a program that was given up may take to leave. */
+const END_TIMEOUT_MS = 10_000
 
 export interface Execution {
   readonly program: Program
@@ -19,6 +22,9 @@ export interface Execution {
   readonly pid: number
   readonly control: number
   readonly status: number
+  /** How lane 0 ended, once it was reaped. */
+  end?: ChildEnd
+  isClosed?: boolean
 }
 
 export interface ExecutionInput {
@@ -115,12 +121,32 @@ export function readStatusPage(status: number): Buffer {
   return page
 }
 
-/** Reaps lane 0; the words for how it ended. */
+/** Waits for lane 0 and reaps it; the words for how it ended. */
 export function reapExecution(execution: Execution): { ended: string; succeeded: boolean } {
-  const status = waitForChild(execution.pid)
-  closeFd(execution.control)
-  if (status.signal !== undefined) {
-    return { ended: `was killed by signal ${status.signal}`, succeeded: false }
+  execution.end ??= waitForChild(execution.pid)
+  const { code, signal } = execution.end
+  if (signal !== undefined) return { ended: `was killed by signal ${signal}`, succeeded: false }
+  return { ended: `exited with status ${code}`, succeeded: code === 0 }
+}
+
+/**
+ * The end of a program, however far it came: whoever waits in a meeting, or comes to one, finds
+ * that nobody answers any more, and leaves. May be called twice.
+ */
+export function endExecution(execution: Execution): void {
+  if (execution.isClosed) return
+  const { control } = execution
+  shutdownWrites(control)
+  const deadline = Date.now() + END_TIMEOUT_MS
+  for (let isOpen = true; isOpen; ) {
+    if (!waitPidfd(control, deadline - Date.now())) {
+      throw new Error(`a process of the program is still there after ${END_TIMEOUT_MS / 1000} s`)
+    }
+    const unheard = receiveMeeting(control)
+    unheard?.fds.forEach(closeFd)
+    isOpen = unheard !== undefined
   }
-  return { ended: `exited with status ${status.code}`, succeeded: status.code === 0 }
+  reapExecution(execution)
+  closeFd(control)
+  execution.isClosed = true
 }

@@ -1,11 +1,18 @@
 /** Hooks that run in the runtime's namespaces: prestart, createRuntime, poststart, poststop. */
 import { closeSync, fstatSync, readSync } from 'node:fs'
 import { StepError } from '../errors.ts'
+import type { Program } from '../lower/assembler.ts'
 import { lowerHook } from '../lower/lower.ts'
 import type { RunHook } from '../plan/steps.ts'
 import { createMemfd, writeMemfd } from '../sys/memfd.ts'
 import type { Architecture } from '../sys/syscall-numbers.ts'
-import { explainExecution, reapExecution, serveMeetings, startExecution } from './execution.ts'
+import {
+  endExecution,
+  explainExecution,
+  reapExecution,
+  serveMeetings,
+  startExecution,
+} from './execution.ts'
 import { type HookContainer, renderHookState } from './hook-state.ts'
 
 /** How much of a failed hook's output goes into the message. */
@@ -47,18 +54,27 @@ export function withOutput(error: StepError, output: string): StepError {
 export function runHook(step: RunHook, container: HookContainer, arch: Architecture): void {
   const files = openHookFiles(container, step)
   let output = ''
-  const execution = startExecution({ program: lowerHook(step, container.bundle, arch) })
+  let failure: StepError | undefined
+  try {
+    failure = runToEnd(lowerHook(step, container.bundle, arch), files)
+  } finally {
+    output = closeHookFiles(files)
+  }
+  if (failure !== undefined) throw withOutput(failure, output)
+}
+
+function runToEnd(program: Program, files: HookFiles): StepError | undefined {
+  const execution = startExecution({ program })
   try {
     serveMeetings(
       execution.control,
       () => ({ verdict: 'proceed', fds: [files.state, files.output] }),
       () => false,
     )
+    const { ended, succeeded } = reapExecution(execution)
+    return succeeded ? undefined : explainExecution(execution, ended)
   } finally {
-    output = closeHookFiles(files)
+    endExecution(execution)
+    closeSync(execution.status)
   }
-  const { ended, succeeded } = reapExecution(execution)
-  const failure = succeeded ? undefined : explainExecution(execution, ended)
-  closeSync(execution.status)
-  if (failure !== undefined) throw withOutput(failure, output)
 }

@@ -1,11 +1,12 @@
 /** What a failed `create` leaves behind: nothing. */
+import { rmSync } from 'node:fs'
 import { describeError, StepError } from '../errors.ts'
 import { closeFd } from '../sys/fd.ts'
 import { sendPidfdSignal, waitPidfd } from '../sys/process.ts'
 import { KILL_TIMEOUT_MS, SIGKILL } from './container-process.ts'
 import type { Creation } from './creation.ts'
 import { destroyContainer } from './destroy.ts'
-import { reapExecution } from './execution.ts'
+import { endExecution } from './execution.ts'
 import { closeHookFiles, withOutput } from './hooks.ts'
 
 /**
@@ -21,6 +22,8 @@ export function undoCreation(
   const cause = withHookOutput(creation, error)
   try {
     endProcesses(creation)
+    // Written last: nobody shall take it for a container that is there.
+    if (creation.done && input.pidFile !== undefined) rmSync(input.pidFile, { force: true })
     destroyContainer({
       record,
       architecture: input.facts.architecture,
@@ -38,7 +41,7 @@ export function undoCreation(
   }
 }
 
-/** Lane 0 is our child and may still wait in a meeting; init was told of by its pidfd. */
+/** Init by its pidfd, if we were told of it; who is left then finds that nobody answers. */
 function endProcesses(creation: Creation): void {
   const { execution, pidfd } = creation
   if (pidfd !== undefined) {
@@ -48,8 +51,7 @@ function endProcesses(creation: Creation): void {
     delete creation.pidfd
     if (!isGone) throw new Error(`process ${creation.record.pid} does not end after SIGKILL`)
   }
-  // Closing the socket ends whoever still waits on it.
-  if (execution !== undefined) reapExecution(execution)
+  if (execution !== undefined) endExecution(execution)
 }
 
 function withHookOutput(creation: Creation, error: unknown): unknown {

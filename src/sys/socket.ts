@@ -8,6 +8,7 @@ const SOCK_STREAM = 1
 const SOCK_SEQPACKET = 5
 const SOCK_CLOEXEC = 0o2000000
 const SOL_SOCKET = 1
+const SHUT_WR = 1
 const SCM_RIGHTS = 1
 const MSG_TRUNC = 0x20
 const MSG_CTRUNC = 0x8
@@ -52,6 +53,11 @@ export function connectUnix(path: string, kind: 'seqpacket' | 'stream' = 'seqpac
     const name = encodeAddress(path)
     callKernel('connect', [fd, name, name.length], `connect(${JSON.stringify(path)})`)
   })
+}
+
+/** `shutdown(fd, SHUT_WR)`, shutdown(2): the other side reads an end of file from now on. */
+export function shutdownWrites(socket: number): void {
+  callKernel('shutdown', [socket, SHUT_WR], `shutdown(${socket}, SHUT_WR)`)
 }
 
 /** sendmsg(2) of one packet with fds; never SIGPIPE. */
