@@ -66,8 +66,9 @@ export function explainFailure(
   if (instruction === undefined) return new StepError('', `the container's process ${ended}`)
   // `ended` is known of lane 0; what ends another one without a trace is SIGKILL.
   const how = last === 0 ? ended : 'was killed'
+  // Not the fault of the field that it was at.
   return new StepError(
-    instruction.origin,
+    '',
     `the container's process ${how} during ${instruction.text}` +
       ' (hint: was it out of memory? /linux/resources/memory/limit may be too low)',
   )
