@@ -32,7 +32,17 @@ const noChildProcess: Plugin = {
   },
 }
 
-async function bundle(entry: string, outfile: string): Promise<void> {
+/** What launch.ts calls. Not the text of a module, which Node would have to copy to wrap it. */
+const MAIN = {
+  banner: `(function(require,module,__filename){"use strict";const bundleUrl=require('node:url').pathToFileURL(__filename).href;`,
+  footer: '})',
+}
+
+async function bundle(
+  entry: string,
+  outfile: string,
+  { banner = '', footer = '' } = {},
+): Promise<void> {
   await build({
     entryPoints: [entry],
     outfile,
@@ -50,7 +60,8 @@ async function bundle(entry: string, outfile: string): Promise<void> {
       KOFFI_LIBRARY: JSON.stringify('./koffi.node'),
       'import.meta.url': 'bundleUrl',
     },
-    banner: { js: "const bundleUrl=require('node:url').pathToFileURL(__filename).href;" },
+    banner: { js: banner },
+    footer: { js: footer },
     plugins: [noChildProcess],
     logLevel: 'warning',
   })
@@ -114,7 +125,7 @@ async function main(): Promise<void> {
   try {
     await compileSchemas()
     await buildNative(realpathSync(staging))
-    await bundle('src/main.ts', join(staging, 'tsrunc.js'))
+    await bundle('src/main.ts', join(staging, 'tsrunc.js'), MAIN)
     copyForeignFunctionLibrary(staging)
     await recordCodeCaches(staging)
     await bundle('src/launch-entry.ts', join(staging, LAUNCHER))

@@ -4,7 +4,6 @@
  * another Node is rejected by V8 itself, and the bundle is compiled as if there were none.
  */
 import { fstatSync, readFileSync, readSync } from 'node:fs'
-import { wrap } from 'node:module'
 import { join } from 'node:path'
 import { Script } from 'node:vm'
 
@@ -28,15 +27,17 @@ export function readRequestBytes(): Buffer {
   return bytes
 }
 
-/** The bundle as a function of a CommonJS module, not yet run. */
+/** The bundle as the function that the build made of it, not yet run. */
 export function compileBundle(directory: string, cachedData?: Buffer): Script {
   const filename = join(directory, BUNDLE)
   // esbuild writes ASCII only: as latin1 it is taken byte by byte, without decoding.
-  const source = wrap(readFileSync(filename, 'latin1'))
-  return new Script(source, { filename, ...(cachedData && { cachedData }) })
+  return new Script(readFileSync(filename, 'latin1'), {
+    filename,
+    ...(cachedData && { cachedData }),
+  })
 }
 
 /** Runs main. */
 export function runBundle(script: Script, directory: string): void {
-  script.runInThisContext()({}, require, module, join(directory, BUNDLE), directory)
+  script.runInThisContext()(require, module, join(directory, BUNDLE))
 }

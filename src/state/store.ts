@@ -13,7 +13,7 @@ import {
   readFileSync,
   renameSync,
   rmdirSync,
-  rmSync,
+  unlinkSync,
   writeSync,
 } from 'node:fs'
 import { resolve } from 'node:path'
@@ -160,7 +160,7 @@ export function startSocketPath(directory: ContainerDirectory): string {
 /** Removes a container's directory with the files that we know, and nothing else. */
 export function removeContainerDirectory(root: Root, id: string): void {
   checkId(id)
-  for (const name of CONTAINER_FILES) rmSync(pathBelow(root.fd, `${id}/${name}`), { force: true })
+  for (const name of CONTAINER_FILES) removeFile(pathBelow(root.fd, `${id}/${name}`))
   try {
     rmdirSync(pathBelow(root.fd, id))
   } catch (error) {
@@ -169,10 +169,20 @@ export function removeContainerDirectory(root: Root, id: string): void {
   }
 }
 
+/** rmSync's `force` would first load a module for whole trees. */
+function removeFile(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error
+  }
+}
+
 /** How much is shown of an id that is none. */
 const SHOWN = 60
 
-function checkId(id: string): void {
+/** Throws UsageError where the id is not a name of one component. */
+export function checkId(id: string): void {
   if (ID.test(id) && id !== '.' && id !== '..') return
   throw new UsageError(
     `invalid container ID format: ${JSON.stringify(id.length > SHOWN ? `${id.slice(0, SHOWN)}…` : id)}` +

@@ -6,7 +6,7 @@
  * stays alive until the next system call has returned: a variable that is not read any more does
  * not keep a buffer from the garbage collector.
  */
-import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
 import type Koffi from 'koffi'
 import type { LibraryHandle } from 'koffi'
 import { SyscallError } from '../errors.ts'
@@ -24,9 +24,21 @@ const held: Uint8Array[] = []
 let koffi: typeof Koffi | undefined
 
 function loadKoffi(): typeof Koffi {
-  const name = typeof KOFFI_LIBRARY === 'string' ? KOFFI_LIBRARY : 'koffi'
-  koffi ??= createRequire(import.meta.url)(name) as typeof Koffi
+  koffi ??= typeof KOFFI_LIBRARY === 'string' ? openLibrary(KOFFI_LIBRARY) : requireKoffi()
   return koffi
+}
+
+/** Node's own require would look for a package.json in every directory above. */
+function openLibrary(name: string): typeof Koffi {
+  const module = { exports: {} }
+  process.dlopen(module, fileURLToPath(new URL(name, import.meta.url)))
+  return module.exports as typeof Koffi
+}
+
+/** When run from source. node:module costs a millisecond: not imported for that. */
+function requireKoffi(): typeof Koffi {
+  const { createRequire } = process.getBuiltinModule('node:module')
+  return createRequire(import.meta.url)('koffi') as typeof Koffi
 }
 
 /** A function of a library by its C prototype; throws what dlopen(3) says if there is none. */

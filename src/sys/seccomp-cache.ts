@@ -2,7 +2,6 @@
  * Compiled filters on disk: one file each, named by the hash of all that the filter depends on.
  * An entry that is not exactly what was written is no entry; the caller compiles and writes anew.
  */
-import { createHash, randomBytes } from 'node:crypto'
 import {
   closeSync,
   constants,
@@ -46,6 +45,7 @@ export function readCachedFilter(directory: number, key: string): SeccompFacts |
 
 /** A cache that cannot be written costs time, nothing else. */
 export function writeCachedFilter(directory: number, key: string, facts: SeccompFacts): void {
+  const { randomBytes } = process.getBuiltinModule('node:crypto')
   const temporary = entryPath(directory, `${key}.${randomBytes(8).toString('hex')}`)
   try {
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
@@ -83,6 +83,7 @@ function decodeEntry(entry: Buffer, key: string): SeccompFacts | undefined {
 
 /** The key is part of it: an entry under another name is none. */
 function digestOf(body: Buffer, key: string): Buffer {
+  const { createHash } = process.getBuiltinModule('node:crypto')
   return createHash('sha256').update(key).update(body).digest()
 }
 
