@@ -14,7 +14,9 @@ async function main(): Promise<number> {
   let subject = ''
   try {
     const request = readRequest(findRequest())
-    log = createLog(salvageLogFlags(request.argv))
+    const { log: file, ...flags } = salvageLogFlags(request.argv)
+    log = createLog(flags)
+    if (file !== undefined) log = createLog({ log: file, ...flags })
     const invocation = await parseInvocation(request)
     subject = invocation.subject
     const { globals } = invocation

@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import type { CreateInput } from '../engine/create.ts'
 import { UsageError } from '../errors.ts'
 import type { CreateOptions } from '../host/facts.ts'
+import { checkId } from '../state/store.ts'
 import { type Context, type Flags, isSet, textFlag } from './command.ts'
 import { parseCount } from './numbers.ts'
 import { prepareCreate } from './prepare.ts'
@@ -24,6 +25,7 @@ export function readCreateInput(id: string, flags: Flags, context: Context): Cre
   if (textFlag(flags, 'consoleSocket') !== undefined) {
     throw new UsageError('--console-socket is not supported yet')
   }
+  checkId(id)
   const prepared = prepareCreate(readOptions(id, flags, context), request)
   if (prepared.facts.uid !== 0) {
     throw new UsageError('not supported yet: containers of a user other than root')
