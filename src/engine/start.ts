@@ -1,5 +1,5 @@
 /** `start`: tells the waiting process to go on, and learns whether execve(2) succeeded. */
-import { StateError } from '../errors.ts'
+import { StateError, SyscallError } from '../errors.ts'
 import { GO } from '../lower/instruction-set.ts'
 import { lockContainer } from '../state/lock.ts'
 import type { ContainerRecord } from '../state/record.ts'
@@ -20,6 +20,8 @@ import { readStatusPage, serveMeetings } from './execution.ts'
 import { explainFailure, readLanes } from './explain.ts'
 import { closeHookFiles, type HookFiles, openHookFiles, runHook, withOutput } from './hooks.ts'
 
+const HAS_STOPPED = 'cannot start a container that has stopped'
+
 /** Starts a created container. Throws StateError, or StepError when its program cannot run. */
 export function startContainer(rootPath: string, id: string, architecture: Architecture): void {
   using root = openRoot(rootPath)
@@ -27,19 +29,17 @@ export function startContainer(rootPath: string, id: string, architecture: Archi
   using _lock = lockContainer(directory)
   const record = readRecord(directory)
   const status = readStatus(directory, record)
-  if (status === 'stopped') throw new StateError('cannot start a container that has stopped')
+  if (status === 'stopped') throw new StateError(HAS_STOPPED)
   if (status !== 'created') throw new StateError('cannot start an already running container')
   releaseProcess(directory, record)
   runPoststartHooks(record, architecture)
 }
 
 function releaseProcess(directory: ContainerDirectory, record: ContainerRecord): void {
-  const socket = connectUnix(startSocketPath(directory))
+  const socket = sayGo(directory)
   const hookFiles: HookFiles[] = []
+  let output = ''
   try {
-    const go = Buffer.alloc(8)
-    go.writeUInt32LE(GO)
-    sendMessage(socket, go, [])
     serveMeetings(
       socket,
       (meeting) => {
@@ -53,9 +53,26 @@ function releaseProcess(directory: ContainerDirectory, record: ContainerRecord):
     )
   } finally {
     closeFd(socket)
+    output = hookFiles.map(closeHookFiles).at(-1) ?? ''
   }
-  const output = hookFiles.map(closeHookFiles).at(-1) ?? ''
   checkExecuted(directory, record, output)
+}
+
+/** Connects to the waiting process. It may have been killed since we looked: then nobody listens. */
+function sayGo(directory: ContainerDirectory): number {
+  const go = Buffer.alloc(8)
+  go.writeUInt32LE(GO)
+  let socket: number | undefined
+  try {
+    socket = connectUnix(startSocketPath(directory))
+    sendMessage(socket, go, [])
+    return socket
+  } catch (error) {
+    if (socket !== undefined) closeFd(socket)
+    const code = error instanceof SyscallError ? error.code : ''
+    if (!['ECONNREFUSED', 'ECONNRESET', 'EPIPE'].includes(code)) throw error
+    throw new StateError(HAS_STOPPED, { cause: error })
+  }
 }
 
 /** The connection ended: execve closed it, or the process is gone. The status page knows. */

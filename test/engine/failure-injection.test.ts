@@ -1,0 +1,235 @@
+/**
+ * create is made to fail at every step in turn, and killed at every sync point: afterwards the
+ * world is as it was, or `delete --force` makes it so.
+ */
+import { spawnSync } from 'node:child_process'
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { buildSync } from 'esbuild'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type CreateInput, createContainer, type FaultPoints } from '../../src/engine/create.ts'
+import { deleteContainer } from '../../src/engine/delete.ts'
+import { openExecutor } from '../../src/engine/execution.ts'
+import { startContainer } from '../../src/engine/start.ts'
+import { StateError, StepError } from '../../src/errors.ts'
+import type { Program } from '../../src/lower/assembler.ts'
+import {
+  HEADER_SIZE,
+  INSTRUCTION,
+  INSTRUCTION_SIZE,
+  NONE,
+  OPCODE,
+  OPERAND,
+} from '../../src/lower/instruction-set.ts'
+import { closeFd } from '../../src/sys/fd.ts'
+import { hostArchitecture } from '../../src/sys/ffi.ts'
+import { richConfig } from './rich-config.ts'
+import {
+  closeRig,
+  lookAround,
+  lookUntilSame,
+  makeBundle,
+  openRig,
+  prepare,
+  type Rig,
+  tsrunc,
+  whyNot,
+} from './rig.ts'
+
+const EIO = 5
+const ID = 'c'
+const reason = whyNot()
+
+/** The same program, but one instruction leaves with EIO. */
+function failAt(program: Program, index: number): Program {
+  const bytes = Uint8Array.from(program.bytes)
+  const at = HEADER_SIZE + index * INSTRUCTION_SIZE
+  bytes.fill(0, at, at + INSTRUCTION_SIZE)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(at + INSTRUCTION.op, OPCODE.fail, true)
+  view.setUint32(at + INSTRUCTION.slot, NONE, true)
+  view.setUint32(at + INSTRUCTION.target, NONE, true)
+  view.setUint32(at + INSTRUCTION.operands, OPERAND.immediate, true)
+  view.setBigUint64(at + INSTRUCTION.operands + 8, BigInt(EIO), true)
+  return { ...program, bytes }
+}
+
+describe.skipIf(reason !== undefined)(
+  `create fails${reason ? ` (skipped: ${reason})` : ''}`,
+  () => {
+    const architecture = hostArchitecture()
+    let rig: Rig
+    let bundle: string
+    let input: CreateInput
+
+    beforeAll(() => {
+      rig = openRig('faults')
+      bundle = makeBundle(rig, 'b', (directory) =>
+        richConfig({ directory, cgroupsPath: `/${rig.name}/c`, args: ['probe', 'sleep', '60'] }),
+      )
+      input = prepare(rig, bundle, ID)
+      // What a process keeps for itself: the sealed executor, the runtime's root.
+      openExecutor()
+      expect(tsrunc(rig, 'list').status).toBe(0)
+    }, 60_000)
+
+    afterAll(() => closeRig(rig))
+
+    function remove(): void {
+      const warnings: string[] = []
+      const warn = (message: string) => void warnings.push(message)
+      deleteContainer({ rootPath: rig.root, id: ID, force: true, architecture, warn })
+      expect(warnings).toEqual([])
+    }
+
+    /** The error of create or start; undefined where the fault was never reached. */
+    function attempt(faults: FaultPoints): unknown {
+      try {
+        closeFd(createContainer({ ...input, faults }).pidfd)
+      } catch (error) {
+        expect(existsSync(join(rig.root, ID)), 'the state directory').toBe(false)
+        return error
+      }
+      try {
+        startContainer(rig.root, ID, architecture)
+        return undefined
+      } catch (error) {
+        return error
+      } finally {
+        remove()
+      }
+    }
+
+    it('at no step: the rich container runs, and leaves nothing', () => {
+      const before = lookAround(rig)
+      expect(attempt({})).toBeUndefined()
+      expect(lookUntilSame(rig, before)).toEqual(before)
+      const order = readFileSync(join(bundle, 'order'), 'utf8').trim().split('\n')
+      expect(order).toEqual([
+        'prestart',
+        'createRuntime',
+        'createContainer',
+        'poststart',
+        'poststop',
+      ])
+    })
+
+    it('at each instruction of the program: the error names its field, nothing is left', () => {
+      const { program } = input.lowered
+      let reached = 0
+      for (const [index, instruction] of program.listing.entries()) {
+        const label = `${index}: ${instruction.text}`
+        const before = lookAround(rig)
+        const error = attempt({ program: (whole) => failAt(whole, index) })
+        if (error !== undefined) {
+          reached++
+          // Nobody asks any more when the wait fails: only `start` finds that the process is gone.
+          const isWait = instruction.op === 'wait'
+          expect(error, label).toBeInstanceOf(isWait ? StateError : StepError)
+          if (!isWait) expect(String(error), label).toContain(instruction.step.origin)
+          expect(String(error), label).not.toContain('not all could be undone')
+        }
+        expect(lookUntilSame(rig, before), label).toEqual(before)
+      }
+      // The rest stands on branches that this config does not take.
+      expect(reached).toBeGreaterThan(program.listing.length * 0.7)
+    }, 240_000)
+
+    it('at each step of the host: the error names its field, nothing is left', () => {
+      const total = countHostSteps()
+      expect(total).toBeGreaterThan(20)
+      for (let wanted = 0; wanted < total; wanted++) {
+        const before = lookAround(rig)
+        let seen = 0
+        let origin = ''
+        const error = attempt({
+          beforeHostStep: (step) => {
+            if (seen++ !== wanted) return
+            origin = step.origin
+            throw new StepError(step.origin, 'injected')
+          },
+        })
+        expect(String(error), `host step ${wanted}`).toContain('injected')
+        expect(String(error)).toContain(origin)
+        expect(lookUntilSame(rig, before), `host step ${wanted} (${origin})`).toEqual(before)
+      }
+    }, 120_000)
+
+    function countHostSteps(): number {
+      let count = 0
+      attempt({ beforeHostStep: () => void count++ })
+      return count
+    }
+
+    it('at each answer of the runtime: nothing is left', () => {
+      let total = 0
+      attempt({ beforeAnswer: () => void total++ })
+      expect(total).toBeGreaterThan(5)
+      for (let wanted = 0; wanted < total; wanted++) {
+        const before = lookAround(rig)
+        let seen = 0
+        const error = attempt({
+          beforeAnswer: () => {
+            if (seen++ === wanted) throw new Error('injected')
+          },
+        })
+        expect(String(error)).toContain('injected')
+        expect(lookUntilSame(rig, before), `answer ${wanted}`).toEqual(before)
+      }
+    }, 60_000)
+
+    it('by SIGKILL at each sync point: delete --force leaves nothing', () => {
+      const script = join(rig.home, 'killed.cjs')
+      buildSync({
+        entryPoints: ['test/engine/killed-create.ts'],
+        outfile: script,
+        bundle: true,
+        format: 'cjs',
+        platform: 'node',
+        target: 'node20.19',
+        define: {
+          KOFFI_LIBRARY: JSON.stringify(join(process.cwd(), 'bin/koffi.node')),
+          'import.meta.url': JSON.stringify(`file://${process.cwd()}/bin/killed.cjs`),
+        },
+      })
+      // Not a pipe: a container that was created holds it open.
+      const errors = openSync(join(rig.home, 'errors'), 'w+')
+      let killed = 0
+      for (let point = 0; ; point++) {
+        const before = lookAround(rig)
+        const child = spawnSync(
+          process.execPath,
+          [script, rig.home, rig.root, bundle, ID, String(point)],
+          { env: {}, timeout: 30_000, stdio: ['ignore', 'ignore', errors] },
+        )
+        const removed = tsrunc(rig, 'delete', '--force', ID)
+        expect(removed.status, `point ${point}: ${removed.stderr}`).toBe(0)
+        expect(lookUntilSame(rig, before), `point ${point}`).toEqual(before)
+        if (child.signal !== 'SIGKILL') {
+          expect(child.status, readFileSync(join(rig.home, 'errors'), 'utf8')).toBe(0)
+          break
+        }
+        killed++
+      }
+      closeSync(errors)
+      expect(killed).toBeGreaterThan(25)
+    }, 120_000)
+
+    it('by SIGKILL of the command at any time: delete --force leaves nothing', () => {
+      for (let delay = 20; delay <= 160; delay += 7) {
+        for (const command of ['create', 'run']) {
+          const before = lookAround(rig)
+          const seconds = (delay / 1000).toFixed(3)
+          const words = ['--root', rig.root, command, '--bundle', bundle, ID]
+          spawnSync('timeout', ['--signal=KILL', seconds, 'bin/tsrunc', ...words], {
+            stdio: 'ignore',
+            env: { PATH: '/usr/bin:/bin' },
+          })
+          const removed = tsrunc(rig, 'delete', '--force', ID)
+          expect(removed.status, `${command}, ${delay} ms: ${removed.stderr}`).toBe(0)
+          expect(lookUntilSame(rig, before), `${command}, ${delay} ms`).toEqual(before)
+        }
+      }
+    }, 120_000)
+  },
+)
