@@ -20,13 +20,15 @@ async function main(): Promise<number> {
     const invocation = await parseInvocation(request)
     subject = invocation.subject
     const { globals } = invocation
+    const flushLog = () => print(2, log.finish())
     const outcome = await invocation.run({
       request,
       globals,
       log,
+      flushLog,
       architecture: findArchitecture(),
     })
-    print(2, log.finish())
+    flushLog()
     print(1, outcome.output ?? '')
     return outcome.exitCode ?? 0
   } catch (error) {

@@ -8,6 +8,8 @@ export interface Context {
   readonly request: Request
   readonly globals: Globals
   readonly log: Log
+  /** Prints what the log holds back, where that cannot wait for the end of the command. */
+  readonly flushLog: () => void
   readonly architecture: 'x64' | 'arm64'
 }
 

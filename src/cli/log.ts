@@ -14,7 +14,7 @@ export interface Log {
   readonly warning: (message: string) => void
   /** Gives the lines that belong on stderr. */
   readonly fatal: (message: string) => string
-  /** Writes what was held back; gives the lines that belong on stderr. */
+  /** Writes what was held back; gives the lines that belong on stderr, each once. */
   readonly finish: () => string
 }
 
@@ -43,8 +43,10 @@ export function createLog({ log, logFormat, debug }: LogFlags): Log {
       return fd === undefined ? stderr : `${stderr}${message}\n`
     },
     finish() {
-      for (const message of held) write('warning', message)
-      return stderr
+      for (const message of held.splice(0)) write('warning', message)
+      const lines = stderr
+      stderr = ''
+      return lines
     },
   }
 }

@@ -24,6 +24,8 @@ export interface RunInput extends CreateInput {
   readonly keep: boolean
   /** The socket to the supervisor; absent: there is none, as with --detach. */
   readonly supervisor?: number
+  /** Called before the supervisor takes over: from then on this process may be gone any time. */
+  readonly succeeded?: () => void
 }
 
 /** Runs a container; when it returns, the container runs and this process has nothing to do. */
@@ -48,6 +50,7 @@ export function runContainer(input: RunInput): void {
       fallback,
       ...(teardown && { teardown }),
     })
+    input.succeeded?.()
     sendMessage(supervisor, message.bytes, message.descriptors)
   } catch (error) {
     deleteContainer({ rootPath, id, force: true, architecture, warn })

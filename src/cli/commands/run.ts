@@ -18,6 +18,7 @@ export const run: CommandDefinition = {
       detach: isSet(flags, 'detach'),
       keep: isSet(flags, 'keep'),
       ...(supervisor !== undefined && { supervisor }),
+      succeeded: context.flushLog,
     })
     return {}
   },
