@@ -4,6 +4,7 @@
  * leave behind is on record before it is made, so that `delete --force` finds it.
  */
 import type { Spec } from '../config/spec.ts'
+import { StateError } from '../errors.ts'
 import type { CreateOptions, Facts } from '../host/facts.ts'
 import type { Program } from '../lower/assembler.ts'
 import type { Lowered } from '../lower/lower.ts'
@@ -12,7 +13,9 @@ import type { HostStep } from '../plan/steps.ts'
 import { lockContainer } from '../state/lock.ts'
 import type { ContainerRecord } from '../state/record.ts'
 import {
+  type ContainerDirectory,
   createContainerDirectory,
+  isRemoved,
   openRoot,
   openStatusPage,
   removeContainerDirectory,
@@ -76,12 +79,12 @@ export function createContainer(input: CreateInput): Created {
   using root = openRoot(input.rootPath)
   using directory = createContainerDirectory(root, options.id)
   using _lock = lockContainer(directory)
+  // `delete --force` may have taken the empty directory; its name may be another's by now.
+  if (isRemoved(directory)) throw new StateError('deleted while it was created')
   const removeDirectory = () => removeContainerDirectory(root, options.id)
-  refuseUsedCgroups(lowered.prologue, removeDirectory)
-  const creation = beginCreation(input, directory)
+  const creation = claim(input, directory, removeDirectory)
   try {
     writeRecord(directory, creation.record)
-    input.claimed?.()
     for (const step of lowered.prologue) performHostStep(creation, step)
     runProgram(creation, preserved)
     creation.hookFiles.forEach(closeHookFiles)
@@ -91,10 +94,16 @@ export function createContainer(input: CreateInput): Created {
   }
 }
 
-/** Before the record names them: what it names, `delete` kills. */
-function refuseUsedCgroups(steps: readonly HostStep[], removeDirectory: () => void): void {
+/** Looks at cgroups before the record names them: what it names, `delete` kills. */
+function claim(
+  input: CreateInput,
+  directory: ContainerDirectory,
+  removeDirectory: () => void,
+): Creation {
   try {
-    for (const step of steps) if (step.kind === 'make-cgroup') checkUnused(step)
+    input.claimed?.()
+    for (const step of input.lowered.prologue) if (step.kind === 'make-cgroup') checkUnused(step)
+    return beginCreation(input, directory)
   } catch (error) {
     removeDirectory()
     throw error

@@ -3,7 +3,7 @@
  * and a look at all that a container consists of. This process becomes a subreaper, so that every
  * process that a container leaves behind turns up among its children.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import {
   closeSync,
   existsSync,
@@ -25,6 +25,7 @@ import { stringifyJson } from '../../src/config/stringify-json.ts'
 import type { CreateInput } from '../../src/engine/create.ts'
 import type { ResourceLimit } from '../../src/host/facts.ts'
 import type { Request } from '../../src/host/request.ts'
+import { CGROUP_HOME } from '../../src/plan/cgroup-home.ts'
 import { callKernel } from '../../src/sys/ffi.ts'
 import { waitForChild } from '../../src/sys/process.ts'
 
@@ -32,6 +33,7 @@ export const TSRUNC = resolve('bin/tsrunc')
 const PR_SET_CHILD_SUBREAPER = 36
 /** How long what was killed may take to be gone. */
 const PATIENCE_MS = 3000
+let counter = 0
 
 /** Why these tests cannot run here; undefined if they can. */
 export function whyNot(): string | undefined {
@@ -60,7 +62,10 @@ export function openRig(purpose: string): Rig {
 }
 
 /** Refuses where something is still mounted: that would remove what is mounted there. */
-export function closeRig({ name, home }: Rig): void {
+export function closeRig(rig: Rig): void {
+  const { name, home, root } = rig
+  // Of tests that failed.
+  for (const id of existsSync(root) ? readdirSync(root) : []) tsrunc(rig, 'delete', '--force', id)
   if (readFileSync('/proc/self/mountinfo', 'utf8').includes(home)) throw new Error('left mounted')
   for (const cgroup of findCgroups(name)) rmdirSync(cgroup)
   rmSync(home, { recursive: true })
@@ -130,6 +135,31 @@ export function tsrunc(rig: Rig, ...args: string[]): { status: number | null; st
   return { status, stderr: readFileSync(log, 'utf8') }
 }
 
+/** The same in the background. */
+export async function spawnTsrunc(
+  rig: Rig,
+  ...args: string[]
+): Promise<{ status: number | null; stderr: string }> {
+  const log = join(rig.home, `stderr-${++counter}`)
+  const fd = openSync(log, 'w+')
+  const child = spawn(TSRUNC, ['--root', rig.root, ...args], {
+    stdio: ['ignore', 'ignore', fd],
+    env: {},
+    timeout: 30_000,
+    killSignal: 'SIGKILL',
+  })
+  closeSync(fd)
+  const status = await new Promise<number | null>((settle) => child.on('exit', settle))
+  const stderr = readFileSync(log, 'utf8')
+  rmSync(log)
+  return { status, stderr }
+}
+
+export function readState(rig: Rig, id: string): { status: string; pid: number } {
+  const output = execFileSync(TSRUNC, ['--root', rig.root, 'state', id], { encoding: 'utf8' })
+  return JSON.parse(output) as { status: string; pid: number }
+}
+
 /** What is there that a container could have left, as text to compare. */
 export interface World {
   readonly processes: readonly string[]
@@ -187,7 +217,8 @@ export function findCgroups(name: string): readonly string[] {
   const hierarchies = existsSync(join(top, 'cgroup.procs'))
     ? [top]
     : readdirSync(top).map((entry) => join(top, entry))
-  return hierarchies.flatMap((hierarchy) => listDirectories(join(hierarchy, name)))
+  const places = hierarchies.flatMap((path) => [join(path, name), join(path, CGROUP_HOME, name)])
+  return places.flatMap(listDirectories)
 }
 
 function listDirectories(path: string): readonly string[] {

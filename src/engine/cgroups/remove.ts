@@ -86,12 +86,13 @@ export function removeCgroups(
 
 /**
  * The directories above a container's cgroup that go with it when they are empty, the deepest
- * first: those that its `create` made, and the one that all containers share.
+ * first: those that its `create` made, and those in the place that is tsrunc's own. There, who made
+ * one may be gone before another that found it.
  */
 export function findOwnParents({ path, missing }: RecordedCgroup): readonly string[] {
   return directoriesOf(path)
     .filter((parent) => parent !== path)
-    .filter((parent) => parent === CGROUP_HOME || missing.includes(parent))
+    .filter((parent) => `${parent}/`.startsWith(`${CGROUP_HOME}/`) || missing.includes(parent))
     .toReversed()
 }
 
