@@ -1,6 +1,6 @@
 /** A container in the making, and what the runtime does for it from outside, step by step. */
 import { writeFileSync } from 'node:fs'
-import { describeError, StepError } from '../errors.ts'
+import { describeError, StepError, SyscallError } from '../errors.ts'
 import type { HostStep } from '../plan/steps.ts'
 import type { ContainerRecord } from '../state/record.ts'
 import { type ContainerDirectory, writeRecord } from '../state/store.ts'
@@ -125,7 +125,7 @@ function performStep(creation: Creation, step: HostStep): void {
       joinCgroup(step, pid)
       break
     case 'set-oom-score':
-      writeFileSync(`/proc/${pid}/oom_score_adj`, String(step.value))
+      setOomScore(pid, step.value)
       break
     case 'run-hook':
       creation.hooksRan = true
@@ -133,6 +133,17 @@ function performStep(creation: Creation, step: HostStep): void {
       break
     case 'record-created':
       recordCreated(creation)
+  }
+}
+
+function setOomScore(pid: number, value: number): void {
+  const path = `/proc/${pid}/oom_score_adj`
+  try {
+    writeFileSync(path, String(value))
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+    const hint = 'a value below that of the caller needs CAP_SYS_RESOURCE'
+    throw new SyscallError('write', `write(${JSON.stringify(path)}, "${value}")`, code, hint)
   }
 }
 

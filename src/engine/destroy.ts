@@ -47,7 +47,7 @@ function runPoststopHooks({ record, poststop, architecture, warn }: Destruction)
     try {
       runHook(step, { id, ociVersion, bundle, annotations }, architecture)
     } catch (error) {
-      warn(`poststop hook: ${describeError(error)}`)
+      warn(`${error instanceof StepError ? '' : `${step.origin}: `}${describeError(error)}`)
     }
   }
 }

@@ -15,12 +15,20 @@ import {
   ZERO,
 } from './constants.ts'
 import type { CallOptions } from './instructions.ts'
-import { address, type DataRef, immediate, type Operand, type Slot, slotValue } from './operands.ts'
+import {
+  address,
+  type DataRef,
+  immediate,
+  type Operand,
+  type Slot,
+  showText,
+  slotValue,
+} from './operands.ts'
 import { encodeOpenHow, OPEN_HOW_SIZE } from './structs.ts'
 
 /** A string as an operand. */
 export function text(asm: Assembler, value: string): Operand {
-  return address(asm.string(value), JSON.stringify(value))
+  return address(asm.string(value), showText(value))
 }
 
 export function close(asm: Assembler, fd: Slot): void {

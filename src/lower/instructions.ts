@@ -23,6 +23,7 @@ import {
   type Operand,
   type Slot,
   showSlot,
+  showText,
 } from './operands.ts'
 
 /** errno name (`'*'`: any) → where to go on; the first that fits counts. */
@@ -68,7 +69,7 @@ export function calls({ emit, architecture }: Emitter, data: DataSection) {
     },
 
     mkpath(root: Operand, path: string, kind: 'directory' | 'file', options: PathOptions = {}) {
-      const shown = JSON.stringify(path)
+      const shown = showText(path)
       emit(
         'mkpath',
         assign(options.into, `mkpath(${root.show}, ${shown}, ${kind})`),
@@ -185,7 +186,7 @@ export function processes({ emit }: Emitter) {
 /** What the result stands for is only said where the call does not say it. */
 function assign(into: Slot | undefined, call: string): string {
   if (into === undefined) return call
-  const isSaid = into.of === undefined || call.includes(JSON.stringify(into.of))
+  const isSaid = into.of === undefined || call.includes(showText(into.of))
   return `${isSaid ? into.name : showSlot(into)} = ${call}`
 }
 

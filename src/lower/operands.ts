@@ -40,8 +40,23 @@ export function address(ref: DataRef, show: string): Operand {
   return { kind: 'address', value: BigInt(ref.offset), show }
 }
 
+/** As much of a string, and of a list, as fits a message: strace -s and its `...`. */
+const TEXT_LIMIT = 256
+const LIST_LIMIT = 16
+
+/** A string as it is shown. */
+export function showText(text: string): string {
+  return JSON.stringify(text.length > TEXT_LIMIT ? `${text.slice(0, TEXT_LIMIT)}…` : text)
+}
+
+/** A list as it is shown, its items shown already. */
+export function showList(items: readonly string[]): string {
+  const shown = items.slice(0, LIST_LIMIT)
+  return `[${[...shown, ...(items.length > LIST_LIMIT ? ['…'] : [])].join(', ')}]`
+}
+
 export function showSlot({ name, of }: Slot): string {
-  return of === undefined ? name : `${name}<${JSON.stringify(of).slice(1, -1)}>`
+  return of === undefined ? name : `${name}<${showText(of).slice(1, -1)}>`
 }
 
 /** What a slot holds. */

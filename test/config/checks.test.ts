@@ -58,6 +58,8 @@ const REFUSED: readonly (readonly [string, unknown, ...string[]])[] = [
   ['/process/rlimits/0/soft', 1025],
   ['/process/consoleSize/height', 65536],
   ['/process/oomScoreAdj', 1001],
+  ['/linux/devices/0/path', '/'],
+  ['/linux/devices/0/path', '/dev/..'],
   ['/process/user/uid', 4294967295],
   ['/process/user/gid', 4294967295],
   ['/process/user/additionalGids/0', 4294967295],

@@ -123,6 +123,15 @@ describeContainers('args[0] that cannot be run', (runtime) => {
     )
   checkCases(runtime, [
     {
+      name: 'too long an argument',
+      command: 'run',
+      patch: (config) => {
+        config.process.args = ['/probe', 'x'.repeat(200_000)]
+      },
+      onlyHere: true,
+      says: /^\/process\/args: execve\("\/probe", \["\/probe", "x{256}…"\], \/\* \d vars \*\/\): E2BIG \(hint: .*\)$/,
+    },
+    {
       name: 'an empty file',
       command: 'run',
       onlyHere: true,

@@ -82,6 +82,8 @@ function checkDevices({ linux }: Spec): Issue[] {
     const { type, path, fileMode = 0 } = device
     if (!path.startsWith('/')) {
       issues.push({ pointer: `${at}/path`, expected: 'an absolute path', found: quote(path) })
+    } else if (/\/(?:\.{0,2})$/.test(path)) {
+      issues.push({ pointer: `${at}/path`, expected: 'a path with a name', found: quote(path) })
     }
     // Podman copies st_mode whole, with the bits of the type.
     const bits = fileMode & TYPE_BITS

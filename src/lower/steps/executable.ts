@@ -13,6 +13,8 @@ import {
   type Label,
   load,
   type Operand,
+  showList,
+  showText,
   slotValue,
 } from '../operands.ts'
 import { closeRoot } from '../root.ts'
@@ -131,14 +133,14 @@ export function lowerExecute(context: Context, step: Execute): void {
   const argv = asm.pointers(step.args.map((arg) => asm.string(arg)))
   const home = context.home === undefined ? [] : [context.home]
   const envp = asm.pointers([...step.env.map((entry) => asm.string(entry)), ...home])
-  const shown = `[${step.args.map((arg) => JSON.stringify(arg)).join(', ')}]`
+  const shown = showList(step.args.map(showText))
   const environment = address(envp, `/* ${step.env.length + home.length} vars */`)
   // A name with a slash is the path itself; of others, PATH decides.
   const [name = ''] = step.args
   const file = slotValue(path)
   const named = {
     ...file,
-    show: name.includes('/') ? JSON.stringify(name) : `${file.show}<${name}>`,
+    show: name.includes('/') ? showText(name) : `${file.show}<${name}>`,
   }
   asm.call('execve', [named, address(argv, shown), environment])
 }

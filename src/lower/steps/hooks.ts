@@ -13,6 +13,8 @@ import {
   negated,
   type Operand,
   type Slot,
+  showList,
+  showText,
   slotValue,
 } from '../operands.ts'
 import {
@@ -90,7 +92,7 @@ function executeHook(asm: Assembler, step: RunHook, input: HookInput): void {
   asm.call('rt_sigprocmask', [flags(SIG_HOW, 'SETMASK'), none, NULL, immediate(8)])
   const argv = asm.pointers(step.args.map((arg) => asm.string(arg)))
   const envp = asm.pointers(step.env.map((entry) => asm.string(entry)))
-  const shown = `[${step.args.map((arg) => JSON.stringify(arg)).join(', ')}]`
+  const shown = showList(step.args.map(showText))
   const environment = address(envp, `/* ${step.env.length} vars */`)
   asm.call('execve', [text(asm, step.path), address(argv, shown), environment])
 }

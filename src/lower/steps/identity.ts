@@ -9,7 +9,7 @@ import type {
 import { control } from '../calls.ts'
 import { flags, NULL, PR, PR_CAP_AMBIENT, RLIMIT, ZERO } from '../constants.ts'
 import type { Context } from '../context.ts'
-import { address, immediate, slotValue } from '../operands.ts'
+import { address, immediate, showList, slotValue } from '../operands.ts'
 import { encodeCapabilityData, encodeCapabilityHeader, encodeIds, encodeLimit } from '../structs.ts'
 
 const ONE = immediate(1)
@@ -47,7 +47,10 @@ export function lowerUser(context: Context, step: SetUser): void {
   if (context.callerMask !== undefined && !context.steps.some(({ kind }) => kind === 'set-umask')) {
     asm.call('umask', [slotValue(context.callerMask)])
   }
-  const groups = address(asm.bytes(encodeIds(additionalGids), 4), `[${additionalGids.join(', ')}]`)
+  const groups = address(
+    asm.bytes(encodeIds(additionalGids), 4),
+    showList(additionalGids.map(String)),
+  )
   asm.call('setgroups', [immediate(additionalGids.length), groups])
   asm.call('setresgid', [immediate(gid), immediate(gid), immediate(gid)])
   // What the container shall keep is decided by capset, not by the change of uid.
