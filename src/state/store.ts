@@ -25,6 +25,8 @@ const RECORD = 'state.json'
 const RECORD_DRAFT = '.state.json'
 const STATUS_PAGE = 'status'
 const START_SOCKET = 'start.sock'
+const CHANGE_TIMEOUT_MS = 200
+const CHANGE_PAUSE_MS = 5
 const ID = /^[A-Za-z0-9_+.-]{1,1024}$/
 
 /** Everything that a container's directory ever holds; the record goes last. */
@@ -121,18 +123,32 @@ export function writeRecord(directory: ContainerDirectory, record: ContainerReco
   renameSync(draft, pathBelow(directory.fd, RECORD))
 }
 
-/** Reads state.json. Throws StateError where it is missing or damaged. */
+/**
+ * Reads state.json. Throws StateError where it is missing or damaged. A directory has none for a
+ * moment while its container is created or deleted: that is waited for, and no damage.
+ */
 export function readRecord(directory: ContainerDirectory): ContainerRecord {
   const { id } = directory
+  const deadline = Date.now() + CHANGE_TIMEOUT_MS
+  for (;;) {
+    const text = readText(directory)
+    if (text !== undefined) return parseRecord(text, id)
+    if (isRemoved(directory)) throw doesNotExist(id)
+    if (Date.now() > deadline) break
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, CHANGE_PAUSE_MS)
+  }
+  throw new StateError(
+    `state of container ${id} is damaged: it has no state.json` +
+      ` (hint: delete --force ${id} removes what is left)`,
+  )
+}
+
+function readText(directory: ContainerDirectory): string | undefined {
   try {
-    return parseRecord(readFileSync(pathBelow(directory.fd, RECORD), 'utf8'), id)
+    return readFileSync(pathBelow(directory.fd, RECORD), 'utf8')
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error
-    if (isRemoved(directory)) throw doesNotExist(id)
-    throw new StateError(
-      `state of container ${id} is damaged: it has no state.json` +
-        ` (hint: delete --force ${id} removes what is left)`,
-    )
+    return undefined
   }
 }
 
