@@ -1,10 +1,11 @@
 /** The flags that `create` and `run` share, and what the engine needs of them. */
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { CreateInput } from '../engine/create.ts'
 import { UsageError } from '../errors.ts'
 import type { CreateOptions } from '../host/facts.ts'
-import { checkId } from '../state/store.ts'
+import { checkId, openRoot } from '../state/store.ts'
 import { type Context, type Flags, isSet, textFlag } from './command.ts'
 import { parseCount } from './numbers.ts'
 import { prepareCreate } from './prepare.ts'
@@ -26,10 +27,14 @@ export function readCreateInput(id: string, flags: Flags, context: Context): Cre
     throw new UsageError('--console-socket is not supported yet')
   }
   checkId(id)
-  const prepared = prepareCreate(readOptions(id, flags, context), request)
-  if (prepared.facts.uid !== 0) {
+  if (process.geteuid?.() !== 0) {
     throw new UsageError('not supported yet: containers of a user other than root')
   }
+  // Made only with the first container: a config that is wrong leaves nothing behind.
+  using root = existsSync(globals.root) ? openRoot(globals.root) : undefined
+  const prepared = prepareCreate(readOptions(id, flags, context), request, {
+    ...(root && { cacheDirectory: root.fd }),
+  })
   for (const line of prepared.ignored) log.debug(line)
   for (const warning of prepared.warnings) log.warning(warning)
   const pidFile = textFlag(flags, 'pidFile')

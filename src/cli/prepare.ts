@@ -22,17 +22,21 @@ export interface Prepared {
   readonly warnings: readonly string[]
 }
 
-/**
- * Compiles a bundle. Throws SpecError with every issue, before anything is made. `adjust` may put
- * other facts in the place of those of this host.
- */
+export interface PrepareOptions {
+  /** Puts other facts in the place of those of this host. */
+  readonly adjust?: (facts: Facts) => Facts
+  /** An fd of the directory for compiled seccomp filters. */
+  readonly cacheDirectory?: number
+}
+
+/** Compiles a bundle. Throws SpecError with every issue, before anything is made. */
 export function prepareCreate(
   options: CreateOptions,
   request: Request,
-  adjust: (facts: Facts) => Facts = (facts) => facts,
+  { adjust = (facts) => facts, ...lookOptions }: PrepareOptions = {},
 ): Prepared {
   const { spec, ignored, warnings, refuse } = loadBundle(options.bundle)
-  const facts = adjust(look(inquire(spec, options), request))
+  const facts = adjust(look(inquire(spec, options), request, lookOptions))
   const plan = tryPlan(() => planCreate(spec, options, facts), refuse)
   const lowered = lowerCreate(plan, { architecture: facts.architecture, bundle: options.bundle })
   const all = [...warnings, ...plan.warnings]

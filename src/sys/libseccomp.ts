@@ -30,12 +30,9 @@ export function compileSeccomp(profile: Seccomp, options: CompileOptions = {}): 
 function keyOf(profile: Seccomp, libraryVersion: string): string {
   const { defaultAction, defaultErrnoRet, architectures, syscalls } = profile
   const compiled = { defaultAction, defaultErrnoRet, architectures, syscalls }
-  const text = JSON.stringify([VERSION, process.arch, libraryVersion, compiled], (_, value) =>
+  return JSON.stringify([VERSION, process.arch, libraryVersion, compiled], (_, value) =>
     typeof value === 'bigint' ? `${value}n` : value,
   )
-  // Only who has a profile pays the milliseconds that it takes to load.
-  const { createHash } = process.getBuiltinModule('node:crypto')
-  return createHash('sha256').update(text).digest('hex')
 }
 
 function compileWith(library: Libseccomp, profile: Seccomp): SeccompFacts {

@@ -164,7 +164,7 @@ describe.skipIf(!installed)(`the cache${why}`, () => {
   test('is written once, for its owner alone, and read afterwards', () => {
     const compiled = compileSeccomp(profile, { cacheDirectory })
     expect(compiled).toEqual(compileSeccomp(profile))
-    expect(readdirSync(directory)).toEqual([expect.stringMatching(/^seccomp-[0-9a-f]{64}$/)])
+    expect(readdirSync(directory)).toEqual([expect.stringMatching(/^seccomp@[0-9a-f]{8}$/)])
     expect(statSync(entry()).mode & 0o777).toBe(0o600)
     const before = identity()
     expect(compileSeccomp(profile, { cacheDirectory })).toEqual(compiled)
@@ -177,6 +177,18 @@ describe.skipIf(!installed)(`the cache${why}`, () => {
     expect(readdirSync(directory)).toHaveLength(1)
     compileSeccomp({ ...profile, defaultErrnoRet: 38 }, { cacheDirectory })
     expect(readdirSync(directory)).toHaveLength(2)
+  })
+
+  test('is emptied before it holds more than 64 entries', () => {
+    for (let number = 0; number < 64; number++) {
+      writeFileSync(join(directory, `seccomp@${number}`), '')
+    }
+    writeFileSync(join(directory, 'web1'), '')
+    compileSeccomp(profile, { cacheDirectory })
+    expect(readdirSync(directory).toSorted()).toEqual([
+      expect.stringMatching(/^seccomp@[0-9a-f]{8}$/),
+      'web1',
+    ])
   })
 
   test.each<[string, (path: string) => void]>([

@@ -23,7 +23,7 @@ export const plan: CommandDefinition = {
     const prepared = prepareCreate(
       readOptions(id, { ...flags, detach: true }, context),
       context.request,
-      asRoot,
+      { adjust: asRoot },
     )
     const { warnings, plan, lowered } = prepared
     const { listing } = lowered.program
