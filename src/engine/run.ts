@@ -2,10 +2,10 @@
  * `run`: create and start in one. In the foreground nothing of Node stays: the supervisor (our
  * parent) gets the container's pidfd and a teardown program, and this process ends.
  */
-import { ftruncateSync } from 'node:fs'
+import { ftruncateSync, lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { STATUS_SIZE } from '../lower/instruction-set.ts'
-import { lowerTeardown } from '../lower/teardown.ts'
+import { lowerTeardown, type StateDirectory } from '../lower/teardown.ts'
 import type { ContainerRecord } from '../state/record.ts'
 import { CONTAINER_FILES } from '../state/store.ts'
 import { closeFd } from '../sys/fd.ts'
@@ -18,6 +18,8 @@ import { openExecutor } from './execution.ts'
 import { renderHookState } from './hook-state.ts'
 import { startContainer } from './start.ts'
 import { encodeCreated, encodeSupervise, type Teardown } from './supervisor-protocol.ts'
+
+const SECOND = 1_000_000_000n
 
 export interface RunInput extends CreateInput {
   readonly detach: boolean
@@ -76,7 +78,7 @@ function prepareTeardown(input: RunInput, record: ContainerRecord): Teardown {
       state: Buffer.from(renderHookState({ ...record, pid: 0 }, 'stopped')),
     })),
     bundle: record.bundle,
-    stateDirectory: { path: join(input.rootPath, record.id), files: CONTAINER_FILES },
+    stateDirectory: identify(join(input.rootPath, record.id)),
   })
   const status = createMemfd('tsrunc-teardown-status')
   ftruncateSync(status, STATUS_SIZE)
@@ -85,4 +87,10 @@ function prepareTeardown(input: RunInput, record: ContainerRecord): Teardown {
     program: createSealedMemfd('tsrunc-teardown', program.bytes),
     status,
   }
+}
+
+function identify(path: string): StateDirectory {
+  const { ino, birthtimeNs } = lstatSync(path, { bigint: true })
+  const birth = { seconds: birthtimeNs / SECOND, nanoseconds: birthtimeNs % SECOND }
+  return { path, files: CONTAINER_FILES, inode: ino, birth }
 }

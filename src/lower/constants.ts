@@ -140,7 +140,8 @@ export const S = group('S_', {
   IFSOCK: 0o140000,
 })
 
-export const STATX = group('STATX_', { TYPE: 1, UID: 8, INO: 0x100 })
+export const STATX = group('STATX_', { TYPE: 1, NLINK: 4, UID: 8, INO: 0x100, BTIME: 0x800 })
+export const LOCK = group('LOCK_', { EX: 2 })
 export const ACCESS = group('', { X_OK: 1 })
 
 export const PR = group('PR_', {

@@ -6,7 +6,16 @@ import type { DataRef } from './operands.ts'
 
 /** struct statx: chosen over struct stat, whose layout differs between architectures. */
 export const STATX_SIZE = 256
-export const STATX_AT = { uid: 20, mode: 28, rdevMajor: 128, rdevMinor: 132 } as const
+export const STATX_AT = {
+  nlink: 16,
+  uid: 20,
+  mode: 28,
+  inode: 32,
+  birthSeconds: 80,
+  birthNanoseconds: 88,
+  rdevMajor: 128,
+  rdevMinor: 132,
+} as const
 
 /** siginfo_t as waitid(2) fills it. */
 export const SIGINFO_SIZE = 128

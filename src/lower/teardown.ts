@@ -8,11 +8,11 @@ import type { MakeCgroup, RecordCreated, RunHook } from '../plan/steps.ts'
 import type { Architecture } from '../sys/syscall-numbers.ts'
 import { type Assembler, createAssembler, type Program } from './assembler.ts'
 import { close, open, text } from './calls.ts'
-import { AT, AT_FDCWD, flags, MFD, NULL, ZERO } from './constants.ts'
+import { AT, AT_FDCWD, flags, LOCK, MFD, NULL, STATX, ZERO } from './constants.ts'
 import { FAIL } from './fail-codes.ts'
-import { address, immediate, type Label, slotValue } from './operands.ts'
+import { ALL_BITS, address, immediate, type Label, load, type Slot, slotValue } from './operands.ts'
 import { runHook } from './steps/hooks.ts'
-import { encodeTimespec } from './structs.ts'
+import { encodeTimespec, STATX_AT, STATX_SIZE } from './structs.ts'
 
 export interface Teardown {
   readonly architecture: Architecture
@@ -25,8 +25,18 @@ export interface Teardown {
   /** cwd of the hooks. */
   readonly bundle: string
   /** Removed with these files in it. */
-  readonly stateDirectory: { readonly path: string; readonly files: readonly string[] }
+  readonly stateDirectory: StateDirectory
 }
+
+export interface StateDirectory {
+  readonly path: string
+  readonly files: readonly string[]
+  /** Inode and time of birth: a later container of the same name has others. */
+  readonly inode: bigint
+  readonly birth: { readonly seconds: bigint; readonly nanoseconds: bigint }
+}
+
+const WORD = 0xffff_ffffn
 
 /** How long rmdir waits for the kernel to take the last process out: 3 s in all. */
 const PAUSES_MS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1024]
@@ -34,6 +44,9 @@ const PAUSES_MS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 1024]
 /** Lowers a teardown; the program takes no fds and meets nobody. */
 export function lowerTeardown(teardown: Teardown): Program {
   const asm = createAssembler(teardown.architecture)
+  const done = asm.label('done')
+  asm.begin(UNDONE_RECORD)
+  const directory = lockStateDirectory(asm, teardown.stateDirectory, done)
   for (const { path, version } of teardown.cgroups) {
     asm.begin(undoneCgroup(path))
     if (version === 2) killCgroup(asm, path)
@@ -53,7 +66,8 @@ export function lowerTeardown(teardown: Teardown): Program {
     runPoststopHook(asm, step, state, teardown.bundle)
   }
   asm.begin(UNDONE_RECORD)
-  removeStateDirectory(asm, teardown.stateDirectory)
+  removeStateDirectory(asm, teardown.stateDirectory, directory)
+  asm.place(done)
   asm.call('exit_group', [ZERO])
   return asm.finish()
 }
@@ -65,6 +79,29 @@ const UNDONE_RECORD: RecordCreated = { ...LAST, kind: 'record-created' }
 
 function undoneCgroup(path: string): MakeCgroup {
   return { ...LAST, kind: 'make-cgroup', hierarchy: path, path: '/', inherit: [], enable: [] }
+}
+
+/**
+ * As any command that changes a container. Who waited may find that `delete` did it all, and that
+ * name and cgroups are another container's by now.
+ */
+function lockStateDirectory(asm: Assembler, directory: StateDirectory, done: Label): Slot {
+  const { path, inode, birth } = directory
+  const fd = asm.slot('directory')
+  const how = ['RDONLY', 'DIRECTORY', 'NOFOLLOW', 'CLOEXEC'] as const
+  open(asm, path, how, { into: fd, on: { ENOENT: done } })
+  asm.call('flock', [slotValue(fd), flags(LOCK, 'EX')], { on: { EINTR: 'retry' } })
+  const found = asm.bytes(STATX_SIZE)
+  const what = flags(STATX, 'NLINK', 'INO', 'BTIME')
+  const empty = flags(AT, 'EMPTY_PATH')
+  asm.call('statx', [slotValue(fd), text(asm, ''), empty, what, address(found, '&st')])
+  const { nlink, inode: number, birthSeconds, birthNanoseconds } = STATX_AT
+  asm.test(load(found, nlink, 4, 'st.nlink'), WORD, 'eq', 0n, done)
+  asm.test(load(found, number, 8, 'st.ino'), ALL_BITS, 'ne', inode, done)
+  asm.test(load(found, birthSeconds, 8, 'st.btime'), ALL_BITS, 'ne', birth.seconds, done)
+  const nanoseconds = load(found, birthNanoseconds, 4, 'st.btime.nsec')
+  asm.test(nanoseconds, WORD, 'ne', birth.nanoseconds, done)
+  return fd
 }
 
 function killCgroup(asm: Assembler, path: string): void {
@@ -107,21 +144,15 @@ function runPoststopHook(asm: Assembler, step: RunHook, bytes: Uint8Array, bundl
   const content = address(asm.bytes(bytes), 'state')
   asm.call('write', [slotValue(state), content, immediate(bytes.length)])
   asm.call('lseek', [slotValue(state), ZERO, ZERO])
-  runHook(asm, step, { state, output, directory: bundle })
+  // One that fails is no reason to run those before it again, as `delete --force` would.
+  runHook(asm, step, { state, output, directory: bundle, tolerant: true })
 }
 
-function removeStateDirectory(asm: Assembler, directory: Teardown['stateDirectory']): void {
-  const fd = asm.slot('directory')
-  const gone = asm.label('gone')
-  const how = ['PATH', 'DIRECTORY', 'NOFOLLOW', 'CLOEXEC'] as const
-  open(asm, directory.path, how, { into: fd, on: { ENOENT: gone } })
+function removeStateDirectory(asm: Assembler, directory: StateDirectory, fd: Slot): void {
   for (const file of directory.files) {
     const next = asm.label('unlinked')
     asm.call('unlinkat', [slotValue(fd), text(asm, file), ZERO], { on: { ENOENT: next } })
     asm.place(next)
   }
-  close(asm, fd)
-  const operands = [AT_FDCWD, text(asm, directory.path), flags(AT, 'REMOVEDIR')]
-  asm.call('unlinkat', operands, { on: { ENOENT: gone } })
-  asm.place(gone)
+  asm.call('unlinkat', [AT_FDCWD, text(asm, directory.path), flags(AT, 'REMOVEDIR')])
 }

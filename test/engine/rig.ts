@@ -207,6 +207,14 @@ export function lookUntilSame(rig: Rig, before: World): World {
   }
 }
 
+export async function waitUntil(what: string, isSo: () => boolean): Promise<void> {
+  const deadline = Date.now() + 5 * PATIENCE_MS
+  while (!isSo()) {
+    if (Date.now() > deadline) throw new Error(`waited too long for ${what}`)
+    await new Promise((wake) => setTimeout(wake, 10))
+  }
+}
+
 export function pause(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
 }
@@ -227,10 +235,15 @@ function listDirectories(path: string): readonly string[] {
   return [...below.flatMap((entry) => listDirectories(join(path, entry.name))), path]
 }
 
-/** Pids of the children of all threads of this process. */
+/** Pids of the children of this process. */
 export function listChildren(): readonly number[] {
-  const threads = readdirSync('/proc/self/task')
-  const lists = threads.map((tid) => readFileSync(`/proc/self/task/${tid}/children`, 'utf8'))
+  return childrenOf(process.pid)
+}
+
+/** Pids of the children of all threads of a process. */
+export function childrenOf(pid: number): readonly number[] {
+  const threads = readdirSync(`/proc/${pid}/task`)
+  const lists = threads.map((tid) => readFileSync(`/proc/${pid}/task/${tid}/children`, 'utf8'))
   return lists.flatMap((list) => list.trim().split(' ').filter(Boolean).map(Number))
 }
 

@@ -1,9 +1,17 @@
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Answer, Meeting } from '../../src/engine/protocol.ts'
 import { lowerCreate, lowerHook } from '../../src/lower/lower.ts'
-import { lowerTeardown } from '../../src/lower/teardown.ts'
+import { lowerTeardown, type StateDirectory } from '../../src/lower/teardown.ts'
 import type { RunHook, Step } from '../../src/plan/steps.ts'
 import { converse } from './converse.ts'
 import { whyNoNamespaces } from './needs.ts'
@@ -11,6 +19,12 @@ import { makeDirectory, planShell } from './rig.ts'
 
 const reason = whyNoNamespaces()
 const architecture = process.arch === 'arm64' ? 'arm64' : 'x64'
+
+function identify(path: string, files: readonly string[]): StateDirectory {
+  const { ino, birthtimeNs } = lstatSync(path, { bigint: true })
+  const birth = { seconds: birthtimeNs / 1_000_000_000n, nanoseconds: birthtimeNs % 1_000_000_000n }
+  return { path, files, inode: ino, birth }
+}
 
 function hook(script: string, more: Partial<RunHook> = {}): RunHook {
   return {
@@ -191,7 +205,7 @@ describe.skipIf(reason !== undefined)(`hooks on the real kernel ${reason ?? ''}`
         },
       ],
       bundle: work,
-      stateDirectory: { path: state, files: ['state.json', 'never-made'] },
+      stateDirectory: identify(state, ['state.json', 'never-made']),
     })
     const { failure, code } = converse(program)
     expect(failure).toBeUndefined()
@@ -210,10 +224,50 @@ describe.skipIf(reason !== undefined)(`hooks on the real kernel ${reason ?? ''}`
       parents: [],
       poststop: [],
       bundle: '/',
-      stateDirectory: { path: state, files: [] },
+      stateDirectory: identify(state, []),
     })
     const { failure, code } = converse(program)
     expect(failure).toContain('ENOTEMPTY')
     expect(code).toBe(1)
+  })
+
+  test.each([
+    ['another inode', { inode: 1n }],
+    ['another birth', { birth: { seconds: 1n, nanoseconds: 2n } }],
+    ['nothing', { path: '/nowhere' }],
+  ])('a teardown that finds %s in its place touches nothing', (_, other) => {
+    const state = makeDirectory('later')
+    const work = makeDirectory('untouched')
+    writeFileSync(join(state, 'state.json'), '')
+    const program = lowerTeardown({
+      architecture,
+      cgroups: [{ path: work, version: 1 }],
+      parents: [],
+      poststop: [
+        {
+          step: hook(`touch ${work}/ran`, { hook: 'poststop', origin: '/hooks/poststop/0' }),
+          state: Buffer.from(''),
+        },
+      ],
+      bundle: '/',
+      stateDirectory: { ...identify(state, ['state.json']), ...other },
+    })
+    expect(converse(program)).toMatchObject({ failure: undefined, code: 0 })
+    expect([existsSync(join(state, 'state.json')), existsSync(work)]).toEqual([true, true])
+    expect(existsSync(join(work, 'ran'))).toBe(false)
+  })
+
+  test('a poststop hook that fails does not keep a teardown from its end', () => {
+    const state = makeDirectory('tolerant')
+    const work = makeDirectory('marks')
+    const poststop = ['exit 3', 'kill -9 $$', 'sleep 60', `touch ${work}/last`].map((script) => ({
+      step: hook(script, { hook: 'poststop', origin: '/hooks/poststop/0', timeout: 1 }),
+      state: Buffer.from(''),
+    }))
+    const stateDirectory = identify(state, [])
+    const shared = { architecture, cgroups: [], parents: [], bundle: '/' } as const
+    const { failure, code } = converse(lowerTeardown({ ...shared, poststop, stateDirectory }))
+    expect([failure, code]).toEqual([undefined, 0])
+    expect([existsSync(state), existsSync(join(work, 'last'))]).toEqual([false, true])
   })
 })

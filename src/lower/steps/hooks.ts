@@ -36,6 +36,8 @@ export interface HookInput {
   readonly directory?: string
   /** The caller's umask, if ours is another. */
   readonly umask?: Slot
+  /** What comes after it runs also if the hook fails. */
+  readonly tolerant?: boolean
 }
 
 /** A hook inside the container: the runtime makes its files, which hold the container's pid. */
@@ -76,7 +78,7 @@ export function runHook(asm: Assembler, step: RunHook, input: HookInput): void {
   asm.place(parent)
   close(asm, input.state)
   close(asm, input.output)
-  awaitHook(asm, step, pid, pidfd)
+  awaitHook(asm, step, { pid, pidfd, tolerant: input.tolerant === true })
 }
 
 function executeHook(asm: Assembler, step: RunHook, input: HookInput): void {
@@ -97,11 +99,22 @@ function executeHook(asm: Assembler, step: RunHook, input: HookInput): void {
   asm.call('execve', [text(asm, step.path), address(argv, shown), environment])
 }
 
-function awaitHook(asm: Assembler, step: RunHook, pid: Slot, pidfd: Operand): void {
+interface RunningHook {
+  readonly pid: Slot
+  readonly pidfd: Operand
+  readonly tolerant: boolean
+}
+
+function awaitHook(asm: Assembler, step: RunHook, running: RunningHook): void {
+  const { pid, pidfd, tolerant } = running
   const late = asm.label('late')
   const done = asm.label('hookdone')
   const killed = asm.label('hookkilled')
   const name = nameHook(step)
+  const fail = (code: number, reason: string, errno?: Operand): void => {
+    if (tolerant) asm.jump(done)
+    else asm.fail(code, reason, errno)
+  }
   const poll = asm.bytes(encodePoll())
   const info = asm.bytes(SIGINFO_SIZE)
   const status = load(info, SIGINFO_AT.status, 4, 'info.status')
@@ -118,12 +131,12 @@ function awaitHook(asm: Assembler, step: RunHook, pid: Slot, pidfd: Operand): vo
   const code = load(info, SIGINFO_AT.code, 4, 'info.code')
   asm.test(code, 0xffff_ffffn, 'ne', immediate(CLD_EXITED, 'CLD_EXITED'), killed)
   asm.test(status, 0xffff_ffffn, 'eq', 0n, done)
-  asm.fail(FAIL.hookExited, name, status)
+  fail(FAIL.hookExited, name, status)
   asm.place(killed)
-  asm.fail(FAIL.hookKilled, name, status)
+  fail(FAIL.hookKilled, name, status)
   asm.place(late)
   endHook(asm, pid, pidfd, address(info, '&info'))
-  asm.fail(FAIL.hookTimedOut, `${name}: ran longer than its timeout of ${step.timeout} s`)
+  fail(FAIL.hookTimedOut, `${name}: ran longer than its timeout of ${step.timeout} s`)
   asm.place(done)
   asm.call('close', [pidfd])
 }
