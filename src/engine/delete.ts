@@ -1,7 +1,8 @@
 /** `delete`: removes what `create` made, in whatever state it was left. */
 import { describeError, StateError } from '../errors.ts'
 import { lockContainer } from '../state/lock.ts'
-import { type ContainerRecord, emptyRecord } from '../state/record.ts'
+import type { ContainerRecord } from '../state/record.ts'
+import { salvageRecord } from '../state/salvage.ts'
 import { readStatus } from '../state/status.ts'
 import {
   type ContainerDirectory,
@@ -55,6 +56,6 @@ function readRecordToDelete(directory: ContainerDirectory, input: DeleteInput): 
   } catch (error) {
     if (!input.force) throw error
     input.warn(`${describeError(error)}: removing what is left`)
-    return emptyRecord(input.id)
+    return salvageRecord(directory)
   }
 }

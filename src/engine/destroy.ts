@@ -2,6 +2,7 @@
 import { describeError, StepError } from '../errors.ts'
 import type { RunHook } from '../plan/steps.ts'
 import type { ContainerRecord } from '../state/record.ts'
+import { readBootId } from '../sys/proc.ts'
 import type { Architecture } from '../sys/syscall-numbers.ts'
 import { killCgroups, removeCgroups } from './cgroups/remove.ts'
 import { killContainerProcess } from './container-process.ts'
@@ -18,15 +19,18 @@ export interface Destruction {
 
 /**
  * Kills what still runs, then removes what was made. Throws the first failure after it tried the
- * rest; hooks and state directory are then left to the `delete --force` that tries again. A failing poststop hook is a warning (runtime-spec, lifecycle step 13).
+ * rest; hooks and state directory are then left to the `delete --force` that tries again. A failing
+ * poststop hook is a warning (runtime-spec, lifecycle step 13).
  */
 export function destroyContainer(destruction: Destruction): void {
   const { record } = destruction
+  // After a reboot a cgroup of that name is somebody else's.
+  const cgroups = record.bootId === readBootId() ? record.cgroups : []
   const failures: unknown[] = []
   for (const effect of [
     () => killContainerProcess(record),
-    () => killCgroups(record.cgroups),
-    () => removeCgroups(record.cgroups),
+    () => killCgroups(cgroups),
+    () => removeCgroups(cgroups),
   ]) {
     try {
       effect()

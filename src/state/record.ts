@@ -2,6 +2,7 @@
 import { StateError } from '../errors.ts'
 import type { ListedInstruction } from '../lower/listing.ts'
 import type { RunHook } from '../plan/steps.ts'
+import { findDamage } from './record-shape.ts'
 
 /** Changes with the layout below: another version's record is only good for delete --force. */
 export const RECORD_VERSION = 1
@@ -75,7 +76,7 @@ export function emptyRecord(id: string): ContainerRecord {
   }
 }
 
-/** Only root writes here, so that what is checked is damage, not malice. */
+/** Reads a record. Throws StateError where it is damaged, or another version's, or another's. */
 export function parseRecord(text: string, id: string): ContainerRecord {
   let value: unknown
   try {
@@ -84,16 +85,16 @@ export function parseRecord(text: string, id: string): ContainerRecord {
     throw damaged(id, 'is no JSON')
   }
   if (typeof value !== 'object' || value === null) throw damaged(id, 'is no object')
-  const found = new Map(Object.entries(value))
-  for (const [member, sample] of Object.entries(emptyRecord(id))) {
-    const actual = found.get(member)
-    if (typeof actual !== typeof sample || Array.isArray(actual) !== Array.isArray(sample)) {
-      throw damaged(id, `has no ${member}`)
-    }
+  // First: what another version wrote is not damaged, and may well be of another shape.
+  const version = 'version' in value ? value.version : undefined
+  if (Number.isSafeInteger(version) && version !== RECORD_VERSION) {
+    throw damaged(id, 'is of another version of tsrunc')
   }
-  if (found.get('version') !== RECORD_VERSION) throw damaged(id, 'is of another version of tsrunc')
-  if (found.get('id') !== id) throw damaged(id, 'is of another container')
-  return value as ContainerRecord
+  const member = findDamage(value)
+  if (member !== undefined) throw damaged(id, `has no ${member} of the right shape`)
+  const record = value as ContainerRecord
+  if (record.id !== id) throw damaged(id, 'is of another container')
+  return record
 }
 
 function damaged(id: string, how: string): StateError {

@@ -131,7 +131,7 @@ export function readRecord(directory: ContainerDirectory): ContainerRecord {
   const { id } = directory
   const deadline = Date.now() + CHANGE_TIMEOUT_MS
   for (;;) {
-    const text = readText(directory)
+    const text = readRecordText(directory)
     if (text !== undefined) return parseRecord(text, id)
     if (isRemoved(directory)) throw doesNotExist(id)
     if (Date.now() > deadline) break
@@ -143,7 +143,8 @@ export function readRecord(directory: ContainerDirectory): ContainerRecord {
   )
 }
 
-function readText(directory: ContainerDirectory): string | undefined {
+/** The text of state.json; undefined when there is none. */
+export function readRecordText(directory: ContainerDirectory): string | undefined {
   try {
     return readFileSync(pathBelow(directory.fd, RECORD), 'utf8')
   } catch (error) {

@@ -63,9 +63,9 @@ export function openRig(purpose: string): Rig {
 
 /** Refuses where something is still mounted: that would remove what is mounted there. */
 export function closeRig(rig: Rig): void {
-  const { name, home, root } = rig
+  const { name, home } = rig
   // Of tests that failed.
-  for (const id of existsSync(root) ? readdirSync(root) : []) tsrunc(rig, 'delete', '--force', id)
+  for (const id of listContainers(rig)) tsrunc(rig, 'delete', '--force', id)
   if (readFileSync('/proc/self/mountinfo', 'utf8').includes(home)) throw new Error('left mounted')
   for (const cgroup of findCgroups(name)) rmdirSync(cgroup)
   rmSync(home, { recursive: true })
@@ -177,10 +177,19 @@ export function lookAround(rig: Rig): World {
     processes: listChildren().map(describeProcess),
     cgroups: findCgroups(rig.name),
     mounts: listMounts(rig),
-    containers: existsSync(rig.root) ? readdirSync(rig.root) : [],
-    files: listFiles(rig.home),
+    containers: listContainers(rig),
+    files: listFiles(rig.home).filter(isNotKept),
     descriptors: listDescriptors(),
   }
+}
+
+function listContainers({ root }: Rig): readonly string[] {
+  return existsSync(root) ? readdirSync(root).filter(isNotKept) : []
+}
+
+/** Compiled seccomp filters stay, under names that no id can be. */
+function isNotKept(path: string): boolean {
+  return !path.includes('seccomp@')
 }
 
 /** Of this mount namespace, without what tests beside this one mount below their directories. */

@@ -106,7 +106,9 @@ describe('a container is stopped when its pid', () => {
   })
 
   test('is a zombie', async () => {
-    const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], {
+    // It ends only once its parent is a program that reaps nobody.
+    const child = 'until grep -q sleep /proc/$$/comm; do :; done'
+    const parent = spawn('sh', ['-c', `(${child}) & echo $!; exec sleep 60`], {
       stdio: ['ignore', 'pipe', 'ignore'],
     })
     const [line] = await once(parent.stdout, 'data')
