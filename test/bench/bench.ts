@@ -18,19 +18,22 @@ import { cpus, loadavg, release, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { defaultSpec } from '../../src/config/default-spec.ts'
 import { stringifyJson } from '../../src/config/stringify-json.ts'
+import { bindLibc } from '../../src/sys/ffi.ts'
 
 interface Runtime {
   readonly name: string
   readonly path: string
 }
 
-interface Sample {
-  readonly run: number
-  readonly create: number
-  readonly start: number
-  readonly delete: number
+/** Milliseconds of one call. */
+interface Cost {
+  readonly wall: number
+  /** user + system, of the process and of those that it waited for: less noisy than `wall`. */
+  readonly cpu: number
 }
 
+const CALLS = ['run', 'create', 'state', 'start', 'kill', 'delete'] as const
+type Sample = Readonly<Record<(typeof CALLS)[number], Cost>>
 type Samples = Map<string, Sample[]>
 
 const PEERS = ['runc', 'crun', 'youki']
@@ -76,24 +79,37 @@ function prepareBundle(home: string): string {
   return bundle
 }
 
-/** Milliseconds of one call; throws when it fails. */
-function time(path: string, args: readonly string[]): number {
+/** Calls once; throws when that fails. */
+function time(path: string, args: readonly string[]): Cost {
+  const before = readChildrenTime()
   const begin = process.hrtime.bigint()
   const result = spawnSync(path, args, { stdio: ['ignore', 'ignore', 2], env: ENVIRONMENT })
-  const milliseconds = Number(process.hrtime.bigint() - begin) / 1e6
+  const wall = Number(process.hrtime.bigint() - begin) / 1e6
   if (result.status !== 0) throw new Error(`${path} ${args.join(' ')}: status ${result.status}`)
-  return milliseconds
+  return { wall, cpu: readChildrenTime() - before }
+}
+
+/** getrusage(RUSAGE_CHILDREN): two struct timeval come first. */
+function readChildrenTime(): number {
+  const usage = new BigInt64Array(32)
+  bindLibc('int getrusage(int, void *)')(-1, usage)
+  const [seconds = 0n, micros = 0n, systemSeconds = 0n, systemMicros = 0n] = usage
+  return Number(seconds + systemSeconds) * 1e3 + Number(micros + systemMicros) / 1e3
 }
 
 function measure({ name, path }: Runtime, home: string, bundle: string, round: number): Sample {
-  const root = ['--root', join(home, `state-${name}`)]
   const id = `tsrunc-bench-${process.pid}-${round}`
   const pidFile = join(home, 'pid')
-  const run = time(path, [...root, 'run', '--bundle', bundle, id])
-  const create = time(path, [...root, 'create', '--bundle', bundle, '--pid-file', pidFile, id])
-  const start = time(path, [...root, 'start', id])
+  const call = (command: string, ...args: readonly string[]) =>
+    time(path, ['--root', join(home, `state-${name}`), command, ...args])
+  const run = call('run', '--bundle', bundle, id)
+  const create = call('create', '--bundle', bundle, '--pid-file', pidFile, id)
+  const state = call('state', id)
+  // Before the start, when every runtime's init takes it without an effect.
+  const kill = call('kill', id, 'CONT')
+  const start = call('start', id)
   waitForEnd(readFileSync(pidFile, 'utf8'))
-  return { run, create, start, delete: time(path, [...root, 'delete', id]) }
+  return { run, create, state, start, kill, delete: call('delete', id) }
 }
 
 function waitForEnd(pid: string): void {
@@ -137,24 +153,21 @@ function median(values: readonly number[]): number {
 }
 
 function report(samples: Samples, floor: number): void {
-  const columns = ['run', 'create', 'start', 'delete', 'create+start+delete'] as const
-  print(
-    `${''.padEnd(10)}${columns.map((name) => name.padStart(Math.max(9, name.length + 2))).join('')}`,
-  )
+  const columns = [...CALLS, 'create+start+delete']
+  const widths = columns.map((name) => Math.max(9, name.length + 2))
+  const row = (cells: readonly string[]) =>
+    cells.map((cell, index) => cell.padStart(widths[index] ?? 0)).join('')
+  print(`${''.padEnd(14)}${row(columns)}`)
   for (const [name, list] of samples) {
-    const totals = list.map((sample) => sample.create + sample.start + sample.delete)
-    const medians = [
-      ...(['run', 'create', 'start', 'delete'] as const).map((column) =>
-        median(list.map((sample) => sample[column])),
-      ),
-      median(totals),
-    ]
-    print(
-      name.padEnd(10) +
-        medians.map((value, i) => value.toFixed(1).padStart(i === 4 ? 21 : 9)).join(''),
-    )
+    for (const kind of ['wall', 'cpu'] as const) {
+      const medians = CALLS.map((call) => median(list.map((sample) => sample[call][kind])))
+      const totals = list.map((of) => of.create[kind] + of.start[kind] + of.delete[kind])
+      const cells = [...medians, median(totals)].map((value) => value.toFixed(1))
+      print(`${name} ${kind}`.padEnd(14) + row(cells))
+    }
   }
-  print(`(of each call, ${floor.toFixed(1)} ms are the spawning of any program from here)`)
+  print(`(of each call, ${floor.toFixed(1)} ms are the spawning of any program from here; the CPU`)
+  print('time of run is without what others than the caller wait for)')
 }
 
 function benchmark(rounds: number, title: string): void {
@@ -166,7 +179,7 @@ function benchmark(rounds: number, title: string): void {
     const samples: Samples = new Map(runtimes.map(({ name }) => [name, []]))
     const floors: number[] = []
     for (let round = 0; round < rounds; round++) {
-      floors.push(time(join(bundle, 'rootfs/true'), []))
+      floors.push(time(join(bundle, 'rootfs/true'), []).wall)
       for (let turn = 0; turn < runtimes.length; turn++) {
         const runtime = runtimes[(round + turn) % runtimes.length]
         if (runtime === undefined) continue
@@ -181,7 +194,9 @@ function benchmark(rounds: number, title: string): void {
 
 function printHeader(rounds: number): void {
   const { found, missing } = findRuntimes()
-  print('Whole-process times in ms, medians; a static program that returns at once, default config')
+  print(
+    'Whole-process times in ms, medians of wall clock and CPU; a static program that returns at once, default config',
+  )
   print('(namespaces pid, network, ipc, uts, mount, cgroup; 7 mounts; no seccomp, no resources).')
   print(
     `Linux ${release()}, ${cpus().length} CPUs (${cpus()[0]?.model}), load ${loadavg()[0]?.toFixed(2)}, ` +
