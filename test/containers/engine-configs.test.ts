@@ -23,12 +23,12 @@ import {
   createContainer,
   describeContainers,
   invoke,
+  listContainerDirectories,
   type Patch,
   parseValues,
   probeArguments,
   type Runtime,
   runContainer,
-  stateDirectory,
   waitForStatus,
 } from './rig.ts'
 
@@ -283,7 +283,7 @@ describeContainers(`configs of engines${waiting}`, (runtime: Runtime) => {
     await waitForStatus(runtime, id, 'stopped')
     checkInside(runtime, parseValues(container.stdout()), config)
     expect(invoke(runtime, ['delete', id])).toMatchObject({ status: 0, stdout: '', stderr: '' })
-    expect(readdirSync(stateDirectory())).toEqual([])
+    expect(listContainerDirectories()).toEqual([])
     for (const controller of readdirSync('/sys/fs/cgroup')) {
       const directory = cgroupDirectory(controller, bundle)
       if (directory !== undefined) expect(existsSync(directory), directory).toBe(false)

@@ -8,6 +8,7 @@ import {
   freshId,
   type InvokeOptions,
   invoke,
+  listContainerDirectories,
   type Patch,
   type Runtime,
   stateDirectory,
@@ -70,7 +71,7 @@ export function fail(
 function look(cgroup: string): unknown {
   const hierarchies = readdirSync('/sys/fs/cgroup')
   return {
-    containers: existsSync(stateDirectory()) ? readdirSync(stateDirectory()) : [],
+    containers: listContainerDirectories(),
     cgroups: ['.', ...hierarchies].flatMap((hierarchy) =>
       [dirname(cgroup), cgroup].filter((path) =>
         existsSync(join('/sys/fs/cgroup', hierarchy, path)),

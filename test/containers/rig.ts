@@ -306,6 +306,14 @@ export function stateDirectory(): string {
   return stateRoot
 }
 
+/** What is in it of containers: compiled seccomp filters stay, under names that no id can be. */
+export function listContainerDirectories(): string[] {
+  const directory = stateDirectory()
+  return existsSync(directory)
+    ? readdirSync(directory).filter((name) => !name.startsWith('seccomp@'))
+    : []
+}
+
 /** What this run made in the cgroup hierarchies; a directory that is not empty stays and shows. */
 function removeCgroups(): void {
   const hierarchies = ['.', ...readdirSync('/sys/fs/cgroup')]

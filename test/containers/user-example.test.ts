@@ -1,5 +1,5 @@
 /** A config that a user asked about, on a hybrid host: only its terminal and args are changed. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { hasReference, readReference } from '../config/reference.ts'
@@ -11,10 +11,10 @@ import {
   createContainer,
   describeContainers,
   invoke,
+  listContainerDirectories,
   type Patch,
   probe,
   probeArguments,
-  stateDirectory,
   waitForStatus,
 } from './rig.ts'
 
@@ -73,7 +73,7 @@ describeContainers("a user's example", (runtime) => {
     expect(invoke(runtime, ['kill', id, 'KILL']).status).toBe(0)
     await waitForStatus(runtime, id, 'stopped')
     expect(invoke(runtime, ['delete', id])).toMatchObject({ status: 0, stderr: '' })
-    expect(readdirSync(stateDirectory())).toEqual([])
+    expect(listContainerDirectories()).toEqual([])
     expect(stdout()).not.toContain('"killed')
   })
 
