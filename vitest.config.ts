@@ -1,9 +1,12 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 const report = process.env.TSRUNC_TEST_REPORT
 
 export default defineConfig({
   test: {
+    // vitest leaves one core to itself; of two that is half, and most tests wait for the kernel.
+    maxWorkers: availableParallelism(),
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     projects: [
       {
