@@ -49,11 +49,11 @@ describe.skipIf(reason !== undefined)(`processes on the real kernel ${reason ?? 
     )
   })
 
-  test('the same device in its place is taken over, another file is refused', () => {
+  test('the same device in its place is left as it is, another file is refused', () => {
     const root = makeDirectory('existing')
-    const twice = [device('/null'), device('/null', { uid: 5 })]
-    const { stdout } = runShell({ root, before: twice, script: 'stat -c %u /null; rm /null' })
-    expect(stdout).toBe('5\n')
+    const twice = [device('/null', { uid: 5 }), device('/null', { mode: 0o600 })]
+    const { stdout } = runShell({ root, before: twice, script: 'stat -c "%u %a" /null; rm /null' })
+    expect(stdout).toBe('5 666\n')
     symlinkSync('/dev/null', join(root, 'null'))
     const { failure } = runShell({ root, before: [device('/null')], script: 'true' })
     expect(failure).toBe('/null exists and is another kind of file')

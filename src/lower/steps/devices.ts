@@ -3,7 +3,7 @@ import { close, open, openBelow, statFd, text } from '../calls.ts'
 import { AT, flags, S } from '../constants.ts'
 import { type Context, failure, rootOf } from '../context.ts'
 import { FAIL } from '../fail-codes.ts'
-import { immediate, type Label, load, type Operand, type Slot, slotValue } from '../operands.ts'
+import { immediate, type Label, load, type Slot, slotValue } from '../operands.ts'
 import { closeParent, openParent } from '../root.ts'
 import { STATX_AT } from '../structs.ts'
 
@@ -30,9 +30,8 @@ export function lowerMakeDevice(context: Context, step: MakeDevice): void {
   })
   if (!isRoots) {
     const how = flags(AT, 'SYMLINK_NOFOLLOW')
-    asm.call('fchownat', [slotValue(parent), text(asm, name), ...ownerOf(step), how], {
-      success: done,
-    })
+    const owner = [immediate(step.uid), immediate(step.gid)]
+    asm.call('fchownat', [slotValue(parent), text(asm, name), ...owner, how], { success: done })
   }
   asm.place(existing)
   acceptExisting(context, step, parent, name)
@@ -40,11 +39,10 @@ export function lowerMakeDevice(context: Context, step: MakeDevice): void {
   closeParent(context)
 }
 
-function ownerOf(step: MakeDevice): Operand[] {
-  return [immediate(step.uid), immediate(step.gid)]
-}
-
-/** Only the very same device: a link in its place would be a way out of the root. */
+/**
+ * Only the very same device: a link in its place would be a way out of the root. Its owner and mode
+ * stay: with the host's /dev bound there it is the host's own.
+ */
 function acceptExisting(context: Context, step: MakeDevice, parent: Slot, name: string): void {
   const { asm, scratch } = context
   const device = asm.slot('device', step.path)
@@ -56,8 +54,6 @@ function acceptExisting(context: Context, step: MakeDevice, parent: Slot, name: 
   const type = flags(S, TYPE[step.type])
   asm.test(mode, BigInt(S.values.IFMT), 'ne', type, other)
   if (step.type !== 'p') testDevice(context, step.major, step.minor, other)
-  const own = [slotValue(device), text(asm, ''), ...ownerOf(step), flags(AT, 'EMPTY_PATH')]
-  asm.call('fchownat', own)
   close(asm, device)
 }
 
