@@ -192,10 +192,11 @@ function isNotKept(path: string): boolean {
   return !path.includes('seccomp@')
 }
 
-/** Of this mount namespace, without what tests beside this one mount below their directories. */
+/** Where a mount that got out of a container would show: its bundle, and its own mount points. */
 function listMounts({ home }: Rig): readonly string[] {
   const lines = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
-  return lines.filter((line) => line.includes(home) || !line.includes(` ${tmpdir()}/`))
+  const places = /^(\S+ ){4}\/(proc|sys|dev)?[ /]/
+  return lines.filter((line) => line.includes(home) || places.test(line))
 }
 
 /** All below a directory, but what a container makes in its root filesystem. */

@@ -1,5 +1,5 @@
 /** Damaged programs that get further than the check: one short program for each kind of effect. */
-import { closeSync, openSync, rmSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Assembler } from '../../src/lower/assembler.ts'
@@ -20,6 +20,8 @@ const ROUNDS = 150
 const SIGTERM = 15
 /** What is not over by then waits for a peer. */
 const PATIENCE_MS = 20
+/** What neither ends nor waits by then hangs. */
+const HANG_MS = 10_000
 
 const ROOT = immediate(FD.given)
 
@@ -63,20 +65,29 @@ function writeWait(asm: Assembler): void {
   asm.call('getpid', [])
 }
 
-function isOver(pid: number): boolean {
+function isOver(pid: number, patience = PATIENCE_MS): boolean {
   const pidfd = openPidfd(pid)
   if (pidfd === undefined) return true
   try {
-    return waitPidfd(pidfd, PATIENCE_MS)
+    return waitPidfd(pidfd, patience)
   } finally {
     closeSync(pidfd)
   }
 }
 
+/** It blocks TERM while it waits, and never else. */
+function isWaiting(pid: number): boolean {
+  const [, blocked = '0'] =
+    /^SigBlk:\s*(\w+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+  return (BigInt(`0x${blocked}`) & (1n << BigInt(SIGTERM - 1))) !== 0n
+}
+
 /** It ends by itself, or when the runtime has gone, or by TERM while it waits. */
 function finish(run: Running): string {
   if (!isOver(run.pid)) run.hangUp()
-  if (!isOver(run.pid)) process.kill(run.pid, SIGTERM)
+  const deadline = Date.now() + HANG_MS
+  while (!isOver(run.pid) && !isWaiting(run.pid)) if (Date.now() > deadline) break
+  if (!isOver(run.pid, 0)) process.kill(run.pid, SIGTERM)
   const { code, signal } = run.end()
   return signal === undefined ? `${code} ${run.lane().state}` : `signal ${signal}`
 }
