@@ -26,6 +26,11 @@ const HINTS: Readonly<Record<string, string>> = {
   'setns EINVAL': 'the path is a namespace of another type',
   'setns EPERM': 'joining the namespace needs CAP_SYS_ADMIN in the user namespace that owns it',
   'prlimit64 EPERM': 'raising a hard limit needs CAP_SYS_RESOURCE, which the caller lacks',
+  'sched_setattr EPERM':
+    'a higher priority needs CAP_SYS_NICE, and real time under cgroup v1 /linux/resources/cpu/realtimeRuntime',
+  'sched_setattr EINVAL': 'the policy, or its numbers, are none that this kernel has',
+  'set_mempolicy EINVAL':
+    'a node is not there or not in cpuset.mems, or the flags do not go together',
   'setgroups EPERM': 'changing groups needs CAP_SETGID',
   'seccomp EINVAL': 'the kernel refuses the filter or one of its flags',
   'seccomp EACCES': 'loading a filter needs CAP_SYS_ADMIN or /process/noNewPrivileges',

@@ -1,7 +1,8 @@
 /** What every container gets, and no field asks for. */
 import type { Contribution, Planning } from './field.ts'
 
-export function planLifecycle({ options }: Planning): Contribution {
+export function planLifecycle({ spec, options, facts }: Planning): Contribution {
+  const label = spec.process?.selinuxLabel ?? ''
   const origin = ''
   return {
     steps: [
@@ -14,6 +15,7 @@ export function planLifecycle({ options }: Planning): Contribution {
               phase: 'session',
               origin,
               name: `_ses.${options.id}`,
+              ...(facts.selinux && label !== '' && { label }),
             } as const,
           ]),
       { kind: 'record-created', phase: 'created', origin },

@@ -3,7 +3,9 @@ import type { Fields } from './field.ts'
 import { cgroupsPath } from './linux/cgroups-path.ts'
 import { devices } from './linux/devices.ts'
 import { maskedPaths } from './linux/masked-paths.ts'
+import { memoryPolicy } from './linux/memory-policy.ts'
 import { namespaces } from './linux/namespaces.ts'
+import { personality } from './linux/personality.ts'
 import { readonlyPaths } from './linux/readonly-paths.ts'
 import { resources } from './linux/resources.ts'
 import { rootfsPropagation } from './linux/rootfs-propagation.ts'
@@ -28,7 +30,7 @@ export const linux: Fields<Linux> = {
   maskedPaths,
   mountLabel: { unsupported: 'SELinux' },
   intelRdt: { unsupported: 'Intel RDT' },
-  memoryPolicy: { unsupported: 'memory policies' },
-  personality: { unsupported: 'personalities' },
+  memoryPolicy,
+  personality,
   seccomp,
 }

@@ -1,12 +1,16 @@
 import type { Process } from '../config/spec.ts'
 import type { Fields } from './field.ts'
+import { apparmorProfile } from './process/apparmor-profile.ts'
 import { args } from './process/args.ts'
 import { capabilities } from './process/capabilities.ts'
 import { cwd } from './process/cwd.ts'
 import { env } from './process/env.ts'
+import { ioPriority } from './process/io-priority.ts'
 import { noNewPrivileges } from './process/no-new-privileges.ts'
 import { oomScoreAdj } from './process/oom-score-adj.ts'
 import { rlimits } from './process/rlimits.ts'
+import { scheduler } from './process/scheduler.ts'
+import { selinuxLabel } from './process/selinux-label.ts'
 import { user } from './process/user.ts'
 
 /** `process`: what runs, and as whom. */
@@ -20,10 +24,10 @@ export const process: Fields<Process> = {
   user,
   capabilities,
   noNewPrivileges,
-  apparmorProfile: { unsupported: 'AppArmor' },
-  selinuxLabel: { unsupported: 'SELinux' },
-  scheduler: { unsupported: 'scheduling policies' },
-  ioPriority: { unsupported: 'I/O priorities' },
+  apparmorProfile,
+  selinuxLabel,
+  scheduler,
+  ioPriority,
   execCPUAffinity: { unsupported: 'CPU affinity of exec' },
   args,
   commandLine: { ignored: 'it is for Windows' },

@@ -173,6 +173,49 @@ export const RLIMIT = group('', {
   RLIMIT_RTTIME: 15,
 })
 
+/** sched(7). */
+export const SCHED = group('SCHED_', {
+  OTHER: 0,
+  FIFO: 1,
+  RR: 2,
+  BATCH: 3,
+  ISO: 4,
+  IDLE: 5,
+  DEADLINE: 6,
+})
+export const SCHED_FLAG = group('SCHED_FLAG_', {
+  RESET_ON_FORK: 0x01,
+  RECLAIM: 0x02,
+  DL_OVERRUN: 0x04,
+  KEEP_POLICY: 0x08,
+  KEEP_PARAMS: 0x10,
+  UTIL_CLAMP_MIN: 0x20,
+  UTIL_CLAMP_MAX: 0x40,
+})
+
+/** ioprio_set(2): the class stands in the bits above the priority. */
+export const IOPRIO_WHO = group('IOPRIO_WHO_', { PROCESS: 1 })
+export const IOPRIO_CLASS = group('IOPRIO_CLASS_', { RT: 1 << 13, BE: 2 << 13, IDLE: 3 << 13 })
+
+/** personality(2). */
+export const PER = group('PER_', { LINUX: 0, LINUX32: 8 })
+
+/** set_mempolicy(2). */
+export const MPOL = group('MPOL_', {
+  DEFAULT: 0,
+  PREFERRED: 1,
+  BIND: 2,
+  INTERLEAVE: 3,
+  LOCAL: 4,
+  PREFERRED_MANY: 5,
+  WEIGHTED_INTERLEAVE: 6,
+})
+export const MPOL_F = group('MPOL_F_', {
+  NUMA_BALANCING: 1 << 13,
+  RELATIVE_NODES: 1 << 14,
+  STATIC_NODES: 1 << 15,
+})
+
 export const KEYCTL = group('KEYCTL_', { JOIN_SESSION_KEYRING: 1 })
 export const SECCOMP = group('SECCOMP_', { SET_MODE_FILTER: 1 })
 export const SECCOMP_FLAG = group('SECCOMP_FILTER_FLAG_', {

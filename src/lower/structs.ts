@@ -24,6 +24,7 @@ export const CLD_EXITED = 1n
 
 export const MOUNT_ATTR_SIZE = 32
 export const OPEN_HOW_SIZE = 24
+const SCHED_ATTR_SIZE = 56
 /** Up to and with `cgroup` (kernel 5.7). */
 export const CLONE_ARGS_SIZE = 88
 export const CLONE_ARGS_AT = { flags: 0, pidfd: 8, exitSignal: 32, cgroup: 80 } as const
@@ -52,6 +53,38 @@ export function encodeLimit(soft: bigint, hard: bigint): Uint8Array {
 
 export function encodeTimespec(nanoseconds: bigint): Uint8Array {
   return words(nanoseconds / 1_000_000_000n, nanoseconds % 1_000_000_000n)
+}
+
+/** struct sched_attr with its clamps of utilization, which config.json has no values for. */
+export function encodeScheduler(attributes: {
+  readonly policy: number
+  readonly flags: bigint
+  readonly nice: number
+  readonly priority: number
+  readonly times: readonly [runtime: bigint, deadline: bigint, period: bigint]
+}): Uint8Array {
+  const bytes = new Uint8Array(SCHED_ATTR_SIZE)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, SCHED_ATTR_SIZE, true)
+  view.setUint32(4, attributes.policy, true)
+  view.setBigUint64(8, attributes.flags, true)
+  view.setInt32(16, attributes.nice, true)
+  view.setUint32(20, attributes.priority, true)
+  attributes.times.forEach((time, index) => {
+    view.setBigUint64(24 + index * 8, time, true)
+  })
+  return bytes
+}
+
+/** A nodemask_t: bit n of the words is node n. */
+export function encodeNodes(nodes: readonly number[]): Uint8Array {
+  const masks: bigint[] = []
+  for (const node of nodes) {
+    const word = Math.floor(node / 64)
+    for (let at = masks.length; at <= word; at++) masks.push(0n)
+    masks[word] = (masks[word] ?? 0n) | (1n << BigInt(node % 64))
+  }
+  return words(...masks)
 }
 
 /** A list of 32-bit ids, e.g. for setgroups(2). */

@@ -20,7 +20,8 @@ const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
     `clone init${list(' in new namespaces', namespaces)}${intoCgroup === undefined ? '' : `, into cgroup ${intoCgroup}`}`,
   'unshare-cgroup-namespace': () => 'unshare cgroup namespace',
   'new-session': () => 'start a session',
-  'join-session-keyring': ({ name }) => `join session keyring ${name}`,
+  'join-session-keyring': ({ name, label }) =>
+    `join session keyring ${name}${label === undefined ? '' : `, labelled ${quote(label)}`}`,
   'raise-loopback': () => 'bring lo up',
   'set-hostname': ({ name }) => `set hostname ${name}`,
   'set-domainname': ({ name }) => `set domainname ${name}`,
@@ -45,6 +46,13 @@ const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
   'change-directory': ({ path }) => `change to ${path}`,
   'set-umask': ({ mask }) => `set umask ${octal(mask)}`,
   'set-limit': ({ type, soft, hard }) => `set ${type} ${limit(soft)}:${limit(hard)}`,
+  'set-scheduler': ({ policy, flags, ...numbers }) =>
+    `schedule as ${policy}${list(' with', flags)}${describeNumbers(numbers)}`,
+  'set-io-priority': (step) => `set I/O priority ${step.class} ${step.priority}`,
+  'set-personality': ({ domain }) => `set personality ${domain}`,
+  'set-memory-policy': ({ mode, flags, nodes }) =>
+    `set memory policy ${mode}${list(' with', flags)}${list(' for nodes', nodes)}`,
+  'set-exec-label': ({ system, label }) => `set ${system} label ${quote(label)} for execve`,
   'no-new-privileges': () => 'set no_new_privs',
   'limit-bounding-set': ({ drop }) => `drop ${drop.length} capabilities from the bounding set`,
   'set-user': ({ uid, gid, additionalGids }) =>
@@ -101,6 +109,21 @@ function octal(mode: number): string {
 
 function hex(set: bigint): string {
   return `0x${set.toString(16)}`
+}
+
+/** What a policy does not use is 0, and is not told. */
+function describeNumbers({
+  nice,
+  priority,
+  runtime,
+  deadline,
+  period,
+}: Pick<
+  Extract<Step, { kind: 'set-scheduler' }>,
+  'nice' | 'priority' | 'runtime' | 'deadline' | 'period'
+>): string {
+  const numbers = Object.entries({ nice, priority, runtime, deadline, period })
+  return numbers.map(([name, value]) => (BigInt(value) === 0n ? '' : `, ${name} ${value}`)).join('')
 }
 
 const INFINITY = 2n ** 64n - 1n

@@ -38,6 +38,8 @@ export const PHASES = [
   'home',
   // Raising a hard limit needs CAP_SYS_RESOURCE, so before capabilities go.
   'raise-limits',
+  // Real-time policies need CAP_SYS_NICE, and a procfs to write labels to CAP_SYS_ADMIN.
+  'attributes',
   // PR_CAPBSET_DROP needs CAP_SETPCAP, which the change of user takes away.
   'bounding-set',
   'identity',

@@ -26,6 +26,31 @@ export type MountAttribute =
   | 'nodiratime'
   | 'nosymfollow'
 
+/** By the names of sched(7). */
+export type SchedulerPolicy = 'OTHER' | 'FIFO' | 'RR' | 'BATCH' | 'ISO' | 'IDLE' | 'DEADLINE'
+
+/** `RESET_ON_FORK` is SCHED_FLAG_RESET_ON_FORK. */
+export type SchedulerFlag =
+  | 'RESET_ON_FORK'
+  | 'RECLAIM'
+  | 'DL_OVERRUN'
+  | 'KEEP_POLICY'
+  | 'KEEP_PARAMS'
+  | 'UTIL_CLAMP_MIN'
+  | 'UTIL_CLAMP_MAX'
+
+/** `BIND` is MPOL_BIND: set_mempolicy(2). */
+export type MemoryPolicyMode =
+  | 'DEFAULT'
+  | 'PREFERRED'
+  | 'BIND'
+  | 'INTERLEAVE'
+  | 'LOCAL'
+  | 'PREFERRED_MANY'
+  | 'WEIGHTED_INTERLEAVE'
+
+export type MemoryPolicyFlag = 'NUMA_BALANCING' | 'RELATIVE_NODES' | 'STATIC_NODES'
+
 export interface AttributeChange {
   readonly set: readonly MountAttribute[]
   readonly clear: readonly MountAttribute[]
@@ -168,6 +193,8 @@ export interface NewSession extends Base {
 export interface JoinSessionKeyring extends Base {
   readonly kind: 'join-session-keyring'
   readonly name: string
+  /** SELinux: the label of the keyring, else the container could not use it. */
+  readonly label?: string
 }
 
 /** Brings `lo` up in a new network namespace. */
@@ -317,6 +344,48 @@ export interface SetLimit extends Base {
   readonly hard: bigint
 }
 
+/** sched_setattr(2) of the process itself; what a policy does not use is 0. */
+export interface SetScheduler extends Base {
+  readonly kind: 'set-scheduler'
+  readonly policy: SchedulerPolicy
+  readonly flags: readonly SchedulerFlag[]
+  readonly nice: number
+  readonly priority: number
+  /** Nanoseconds, for SCHED_DEADLINE. */
+  readonly runtime: bigint
+  readonly deadline: bigint
+  readonly period: bigint
+}
+
+/** ioprio_set(2) of the process itself. */
+export interface SetIoPriority extends Base {
+  readonly kind: 'set-io-priority'
+  readonly class: 'RT' | 'BE' | 'IDLE'
+  /** 0, the highest, to 7. */
+  readonly priority: number
+}
+
+/** personality(2): what uname(2) says of the machine. */
+export interface SetPersonality extends Base {
+  readonly kind: 'set-personality'
+  readonly domain: 'LINUX' | 'LINUX32'
+}
+
+/** set_mempolicy(2) of the process itself. */
+export interface SetMemoryPolicy extends Base {
+  readonly kind: 'set-memory-policy'
+  readonly mode: MemoryPolicyMode
+  readonly flags: readonly MemoryPolicyFlag[]
+  readonly nodes: readonly number[]
+}
+
+/** The label that the process has from its next execve(2) on. */
+export interface SetExecLabel extends Base {
+  readonly kind: 'set-exec-label'
+  readonly system: 'apparmor' | 'selinux'
+  readonly label: string
+}
+
 export interface NoNewPrivileges extends Base {
   readonly kind: 'no-new-privileges'
 }
@@ -411,6 +480,11 @@ export type InitStep =
   | ChangeDirectory
   | SetUmask
   | SetLimit
+  | SetScheduler
+  | SetIoPriority
+  | SetPersonality
+  | SetMemoryPolicy
+  | SetExecLabel
   | NoNewPrivileges
   | LimitBoundingSet
   | SetUser

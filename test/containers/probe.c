@@ -311,6 +311,35 @@ static void print_report(void)
   putchar('}');
 }
 
+/* What the process is to the scheduler, to memory management and to uname. */
+static void print_attributes(void)
+{
+  struct {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+  } scheduler = { .size = 48 };
+  struct utsname uts;
+  unsigned long nodes[16] = { 0 };
+  int mode = -1;
+  uname(&uts);
+  if (syscall(SYS_sched_getattr, 0, &scheduler, sizeof(scheduler), 0) < 0)
+    scheduler.policy = 99;
+  if (syscall(SYS_get_mempolicy, &mode, nodes, 1024UL, NULL, 0) < 0)
+    mode = -1;
+  printf("{\"policy\":%u,\"flags\":%llu,\"nice\":%d,\"priority\":%u,\"runtime\":%llu,"
+         "\"deadline\":%llu,\"period\":%llu,",
+         scheduler.policy, (unsigned long long)scheduler.flags, scheduler.nice,
+         scheduler.priority, (unsigned long long)scheduler.runtime,
+         (unsigned long long)scheduler.deadline, (unsigned long long)scheduler.period);
+  long io = syscall(SYS_ioprio_get, 1, 0);
+  printf("\"ioClass\":%ld,\"ioPriority\":%ld,\"memoryMode\":%d,\"memoryNodes\":%lu,"
+         "\"machine\":\"%s\"}",
+         io >> 13, io & 0x1fff, mode, nodes[0], uts.machine);
+}
+
 static void write_text(const char *path, const char *text, int flags)
 {
   int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | flags, 0666);
@@ -463,6 +492,8 @@ static void run_operation(int count, char **words)
 #define IS(command, arguments) (strcmp(name, command) == 0 && count >= (arguments) + 1)
   if (IS("report", 0))
     print_report();
+  else if (IS("attributes", 0))
+    print_attributes();
   else if (IS("stat", 1))
     print_stat(first);
   else if (IS("read", 1))

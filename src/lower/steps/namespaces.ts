@@ -12,6 +12,7 @@ import { close, open, text } from '../calls.ts'
 import { CLONE, flags, KEYCTL, ZERO } from '../constants.ts'
 import { addMeet, type Context } from '../context.ts'
 import { immediate, load, slotValue } from '../operands.ts'
+import { writeProcfs } from '../procfs.ts'
 import { CLONE_ARGS_AT, encodeCloneArgs } from '../structs.ts'
 
 const NAMESPACE: Readonly<Record<NamespaceType, keyof typeof CLONE.values>> = {
@@ -90,7 +91,10 @@ export function lowerNewSession({ asm }: Context, _step: NewSession): void {
   asm.call('setsid', [])
 }
 
-export function lowerSessionKeyring({ asm }: Context, step: JoinSessionKeyring): void {
+/** The label is forgotten at execve. */
+export function lowerSessionKeyring(context: Context, step: JoinSessionKeyring): void {
+  const { asm } = context
+  if (step.label !== undefined) writeProcfs(context, 'thread-self/attr/keycreate', step.label)
   const next = asm.label('keyring')
   // Kernels without CONFIG_KEYS have no such call, and no keys to keep apart.
   asm.call('keyctl', [flags(KEYCTL, 'JOIN_SESSION_KEYRING'), text(asm, step.name)], {

@@ -1,8 +1,9 @@
 import type { RaiseLoopback, SetSysctl } from '../../plan/steps.ts'
-import { close, openBelow, text } from '../calls.ts'
-import { AF, FSCONFIG, FSMOUNT, FSOPEN, flags, IOCTL, NULL, SOCK, ZERO } from '../constants.ts'
-import { type Context, isNeededLater } from '../context.ts'
-import { address, immediate, type Slot, slotValue } from '../operands.ts'
+import { close } from '../calls.ts'
+import { AF, flags, IOCTL, SOCK, ZERO } from '../constants.ts'
+import type { Context } from '../context.ts'
+import { address, slotValue } from '../operands.ts'
+import { releaseProcfs, writeProcfs } from '../procfs.ts'
 import { encodeInterfaceFlags } from '../structs.ts'
 
 const IFF_UP = 1
@@ -18,34 +19,8 @@ export function lowerRaiseLoopback({ asm }: Context, _step: RaiseLoopback): void
   close(asm, socket)
 }
 
-/** Below a procfs that nobody else can have mounted anything over (CVE-2025-52881). */
 export function lowerSysctl(context: Context, step: SetSysctl): void {
-  const { asm } = context
-  context.procfs ??= mountProcfs(context)
-  const file = asm.slot('file', `/proc/sys/${step.path}`)
-  openBelow(
-    asm,
-    slotValue(context.procfs),
-    `sys/${step.path}`,
-    ['WRONLY', 'CLOEXEC'],
-    ['BENEATH', 'NO_XDEV', 'NO_SYMLINKS', 'NO_MAGICLINKS'],
-    { into: file, reason: 'does this kernel have that parameter?' },
-  )
-  const length = immediate(Buffer.byteLength(step.value))
-  asm.call('write', [slotValue(file), text(asm, step.value), length])
-  close(asm, file)
-  if (isNeededLater(context, 'set-sysctl')) return
-  close(asm, context.procfs)
-}
-
-function mountProcfs({ asm }: Context): Slot {
-  const filesystem = asm.slot('fs')
-  const procfs = asm.slot('procfs')
-  asm.call('fsopen', [text(asm, 'proc'), flags(FSOPEN, 'CLOEXEC')], { into: filesystem })
-  asm.call('fsconfig', [slotValue(filesystem), flags(FSCONFIG, 'CMD_CREATE'), NULL, NULL, ZERO], {
-    reason: 'sysctls are written through a procfs of our own; here none can be mounted',
-  })
-  asm.call('fsmount', [slotValue(filesystem), flags(FSMOUNT, 'CLOEXEC'), ZERO], { into: procfs })
-  close(asm, filesystem)
-  return procfs
+  const open = 'does this kernel have that parameter?'
+  writeProcfs(context, `sys/${step.path}`, step.value, { open })
+  releaseProcfs(context)
 }

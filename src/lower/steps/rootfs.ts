@@ -5,6 +5,7 @@ import { AT_FDCWD, flags, MNT, MOVE_MOUNT } from '../constants.ts'
 import { type Context, isFinishedLater, isNeededLater, rootOf } from '../context.ts'
 import { setAttributes } from '../mount-attributes.ts'
 import { slotValue } from '../operands.ts'
+import { mountProcfs } from '../procfs.ts'
 import { closeRoot } from '../root.ts'
 
 const NOTHING = { set: [], clear: [] } as const
@@ -30,6 +31,8 @@ export function lowerBindRootfs(context: Context, step: BindRootfs): void {
   attach(asm, rootfs, target)
   close(asm, target)
   context.root = rootfs
+  // After pivot_root there may be no procfs in sight that allows for one more.
+  if (isNeededLater(context, 'set-exec-label')) mountProcfs(context)
 }
 
 /** Upwards until a path is a mount point, which mount_setattr(2) demands; `/` always is one. */

@@ -1,6 +1,13 @@
 /** Which function lowers which kind of step: a kind without one does not compile. */
 import type { ExchangeStep, InitStep } from '../../plan/steps.ts'
 import type { Context } from '../context.ts'
+import {
+  lowerExecLabel,
+  lowerIoPriority,
+  lowerMemoryPolicy,
+  lowerPersonality,
+  lowerScheduler,
+} from './attributes.ts'
 import { lowerMakeDevice, lowerMakeDirectory, lowerMakeSymlink } from './devices.ts'
 import { lowerChangeDirectory, lowerOwnStdio, lowerVerifyDirectory } from './directory.ts'
 import {
@@ -68,6 +75,11 @@ const LOWER: Table = {
   'change-directory': lowerChangeDirectory,
   'set-umask': lowerUmask,
   'set-limit': lowerLimit,
+  'set-scheduler': lowerScheduler,
+  'set-io-priority': lowerIoPriority,
+  'set-personality': lowerPersonality,
+  'set-memory-policy': lowerMemoryPolicy,
+  'set-exec-label': lowerExecLabel,
   'no-new-privileges': lowerNoNewPrivileges,
   'limit-bounding-set': lowerBoundingSet,
   'set-user': lowerUser,

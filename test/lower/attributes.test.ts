@@ -1,0 +1,73 @@
+import { expect, test } from 'vitest'
+import type { Step } from '../../src/plan/steps.ts'
+import { ROOT, textsOf } from './listing.ts'
+
+const AT = { phase: 'attributes', origin: '/test' } as const
+const SCHEDULER = {
+  ...AT,
+  kind: 'set-scheduler',
+  policy: 'OTHER',
+  flags: [],
+  nice: 0,
+  priority: 0,
+  runtime: 0n,
+  deadline: 0n,
+  period: 0n,
+} as const
+
+test.each<[Step, string]>([
+  [{ ...SCHEDULER, nice: -5 }, 'sched_setattr(0, {SCHED_OTHER, nice -5}, 0)'],
+  [
+    { ...SCHEDULER, policy: 'DEADLINE', flags: ['RECLAIM'], runtime: 1n, period: 2n },
+    'sched_setattr(0, {SCHED_DEADLINE, SCHED_FLAG_RECLAIM, runtime 1, period 2}, 0)',
+  ],
+  [
+    { ...AT, kind: 'set-io-priority', class: 'RT', priority: 3 },
+    'ioprio_set(IOPRIO_WHO_PROCESS, 0, IOPRIO_CLASS_RT|3)',
+  ],
+  [{ ...AT, kind: 'set-personality', domain: 'LINUX32' }, 'personality(PER_LINUX32)'],
+  [
+    { ...AT, kind: 'set-memory-policy', mode: 'BIND', flags: ['STATIC_NODES'], nodes: [0, 70] },
+    'set_mempolicy(MPOL_BIND|MPOL_F_STATIC_NODES, [0, 70], 129)',
+  ],
+  [
+    { ...AT, kind: 'set-memory-policy', mode: 'DEFAULT', flags: [], nodes: [] },
+    'set_mempolicy(MPOL_DEFAULT, NULL, 0)',
+  ],
+])('%o', (step, call) => {
+  expect(textsOf(step)).toEqual([call])
+})
+
+const LABEL: Step = { ...AT, kind: 'set-exec-label', system: 'selinux', label: 'a:b:c:s0' }
+const PROCFS = [
+  'fs = fsopen("proc", FSOPEN_CLOEXEC)',
+  'fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0)',
+  'procfs = fsmount(fs, FSMOUNT_CLOEXEC, 0)',
+  'close(fs)',
+]
+const WITHIN = 'RESOLVE_BENEATH|RESOLVE_NO_XDEV|RESOLVE_NO_MAGICLINKS'
+
+test('a label is written by the process itself, through a procfs of our own', () => {
+  expect(textsOf(LABEL)).toEqual([
+    ...PROCFS,
+    `file</proc/thread-self/attr/exec> = openat2(procfs, "thread-self/attr/exec", {O_WRONLY|O_CLOEXEC, ${WITHIN}}, 24)`,
+    'write(file</proc/thread-self/attr/exec>, "a:b:c:s0", 8)',
+    'close(file</proc/thread-self/attr/exec>)',
+    'close(procfs)',
+  ])
+  expect(textsOf({ ...LABEL, system: 'apparmor', label: 'web' })).toContain(
+    'write(file</proc/thread-self/attr/apparmor/exec>, "exec web", 8)',
+  )
+})
+
+test('that procfs is mounted while the host is in sight', () => {
+  expect(textsOf(ROOT, LABEL)).not.toContain(PROCFS[0])
+})
+
+test('a keyring is labelled before it is made', () => {
+  const keyring = { kind: 'join-session-keyring', phase: 'session', origin: '' } as const
+  const texts = textsOf({ ...keyring, name: '_ses.x', label: 'a:b:c:s0' })
+  const label = texts.indexOf('write(file</proc/thread-self/attr/keycreate>, "a:b:c:s0", 8)')
+  expect(label).toBeGreaterThan(0)
+  expect(texts.indexOf('keyctl(KEYCTL_JOIN_SESSION_KEYRING, "_ses.x")')).toBeGreaterThan(label)
+})
