@@ -4,19 +4,19 @@
  */
 import { writeSync } from 'node:fs'
 import { describeFailure } from './cli/failure.ts'
-import { createLog, type Log, salvageLogFlags } from './cli/log.ts'
+import { createLog, type Log, openSink, salvageLogFlags } from './cli/log.ts'
 import { parseInvocation } from './cli/program.ts'
 import { UsageError } from './errors.ts'
 import { readRequest } from './host/request.ts'
 
 async function main(): Promise<number> {
-  let log: Log = createLog({ logFormat: 'text', debug: false })
+  let log: Log = createLog({ logFormat: 'text', logLevel: 'warning' })
   let subject = ''
   try {
     const request = readRequest(findRequest())
-    const { log: file, ...flags } = salvageLogFlags(request.argv)
+    const { log: target, ...flags } = salvageLogFlags(request.argv)
     log = createLog(flags)
-    if (file !== undefined) log = createLog({ log: file, ...flags })
+    if (target !== undefined) log = createLog(flags, await openSink(target, flags.logFormat))
     const invocation = await parseInvocation(request)
     subject = invocation.subject
     const { globals } = invocation
@@ -26,10 +26,12 @@ async function main(): Promise<number> {
       globals,
       log,
       flushLog,
+      print: (text) => print(1, text),
       architecture: findArchitecture(),
     })
     flushLog()
     print(1, outcome.output ?? '')
+    if (outcome.failure !== undefined) print(2, log.fatal(`${subject}: ${outcome.failure}`))
     return outcome.exitCode ?? 0
   } catch (error) {
     if (error instanceof Error) log.debug(String(error.stack))
@@ -49,17 +51,23 @@ function findArchitecture(): 'x64' | 'arm64' {
   throw new UsageError(`machines of the kind ${process.arch} are not supported`)
 }
 
-function print(fd: number, text: string): void {
+/** False when nobody reads any more. */
+function print(fd: number, text: string): boolean {
   const bytes = Buffer.from(text)
-  for (let at = 0; at < bytes.length; ) at += write(fd, bytes.subarray(at))
+  for (let at = 0; at < bytes.length; ) {
+    const count = write(fd, bytes.subarray(at))
+    if (count < 0) return false
+    at += count
+  }
+  return true
 }
 
-/** A pipe that someone else made non-blocking is full: wait for its reader. */
+/** A pipe that someone else made non-blocking is full: wait for its reader. -1: it is gone. */
 function write(fd: number, bytes: Uint8Array): number {
   try {
     return writeSync(fd, bytes)
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error) || error.code !== 'EAGAIN') return bytes.length
+    if (!(error instanceof Error && 'code' in error) || error.code !== 'EAGAIN') return -1
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
     return 0
   }

@@ -10,6 +10,8 @@ export interface Context {
   readonly log: Log
   /** Prints what the log holds back, where that cannot wait for the end of the command. */
   readonly flushLog: () => void
+  /** Prints at once, for commands that go on; false when nobody reads any more. */
+  readonly print: (text: string) => boolean
   readonly architecture: 'x64' | 'arm64'
 }
 
@@ -17,6 +19,8 @@ export interface Outcome {
   /** For stdout. */
   readonly output?: string
   readonly exitCode?: number
+  /** What went wrong although the command did its part; an `exitCode` goes with it. */
+  readonly failure?: string
 }
 
 export interface CommandDefinition {

@@ -27,6 +27,9 @@ export function readCreateInput(id: string, flags: Flags, context: Context): Cre
     throw new UsageError('--console-socket is not supported yet')
   }
   checkId(id)
+  if (globals.cgroupManager === 'disabled') {
+    throw new UsageError('not supported yet: --cgroup-manager disabled')
+  }
   if (process.geteuid?.() !== 0) {
     throw new UsageError('not supported yet: containers of a user other than root')
   }
@@ -65,7 +68,7 @@ export function readOptions(
     noPivot: flags.pivot === false,
     noNewKeyring: flags.newKeyring === false,
     preserveFds: parseCount('--preserve-fds', textFlag(flags, 'preserveFds') ?? '0'),
-    systemdCgroup: globals.systemdCgroup,
+    systemdCgroup: globals.cgroupManager === 'systemd',
     listenFds: countListenFds(request.env, request.pid),
     detach: isSet(flags, 'detach'),
   }

@@ -59,7 +59,7 @@ function suggest(name: string, options: readonly Option[]): string {
 // The words that engines look for when they probe for a flag.
 function takeNext(words: readonly string[], index: number, flag: string): string {
   const next = words[index]
-  if (next === undefined) throw new UsageError(`flag needs an argument: ${flag}`)
+  if (next === undefined) throw new UsageError(`${flag} requires an argument`)
   return next
 }
 

@@ -3,23 +3,38 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { UsageError } from '../errors.ts'
 import { type Flags, isSet, textFlag } from './command.ts'
+import { isLevel, LEVELS, type Level } from './log.ts'
 
 export interface Globals {
   /** Absolute path of the directory that holds the state of all containers. */
   readonly root: string
   readonly log?: string
   readonly logFormat: 'text' | 'json'
-  readonly debug: boolean
-  readonly systemdCgroup: boolean
+  /** The least important level that is logged. */
+  readonly logLevel: Level
+  readonly cgroupManager: CgroupManager
 }
+
+/** Who makes and removes cgroups; `disabled`: nobody, the container stays in the caller's. */
+export type CgroupManager = (typeof CGROUP_MANAGERS)[number]
+
+const CGROUP_MANAGERS = ['cgroupfs', 'systemd', 'disabled'] as const
 
 export function addGlobalFlags(program: Command): void {
   program
     .option('--root <dir>', 'directory of the state of all containers (default: /run/tsrunc)')
-    .option('--log <file>', 'append log records to this file (default: stderr)')
+    .option(
+      '--log <target>',
+      'append log records to FILE, journald:ID or syslog:ID (default: stderr)',
+    )
     .option('--log-format <format>', 'text or json', 'text')
-    .option('--debug', 'log more')
-    .option('--systemd-cgroup', 'let systemd manage cgroups: cgroupsPath is slice:prefix:name')
+    .option('--log-level <level>', 'debug, warning or error', 'warning')
+    .option('--debug', 'same as --log-level debug')
+    .option('--cgroup-manager <manager>', 'cgroupfs, systemd or disabled', 'cgroupfs')
+    .option(
+      '--systemd-cgroup',
+      'same as --cgroup-manager systemd: cgroupsPath is slice:prefix:name',
+    )
     .option('--rootless <word>', 'true, false or auto: taken for compatibility, without effect')
 }
 
@@ -29,6 +44,13 @@ export function readGlobals(flags: Flags, env: ReadonlyMap<string, string>): Glo
   if (logFormat !== 'text' && logFormat !== 'json') {
     throw new UsageError(`--log-format must be text or json, found ${JSON.stringify(logFormat)}`)
   }
+  const logLevel = textFlag(flags, 'logLevel') ?? 'warning'
+  if (!isLevel(logLevel)) {
+    const expected = Object.keys(LEVELS).join(', ')
+    throw new UsageError(
+      `--log-level must be one of ${expected}, found ${JSON.stringify(logLevel)}`,
+    )
+  }
   const root = resolve(textFlag(flags, 'root') ?? defaultRoot(env))
   if (root === '/') throw new UsageError('--root must not be /')
   const log = textFlag(flags, 'log')
@@ -36,9 +58,17 @@ export function readGlobals(flags: Flags, env: ReadonlyMap<string, string>): Glo
     root,
     ...(log !== undefined && log !== '' && { log }),
     logFormat,
-    debug: isSet(flags, 'debug'),
-    systemdCgroup: isSet(flags, 'systemdCgroup'),
+    logLevel: isSet(flags, 'debug') ? 'debug' : logLevel,
+    cgroupManager: isSet(flags, 'systemdCgroup') ? 'systemd' : readCgroupManager(flags),
   }
+}
+
+function readCgroupManager(flags: Flags): CgroupManager {
+  const word = textFlag(flags, 'cgroupManager') ?? 'cgroupfs'
+  const manager = CGROUP_MANAGERS.find((name) => name === word)
+  if (manager !== undefined) return manager
+  const expected = CGROUP_MANAGERS.join(', ')
+  throw new UsageError(`--cgroup-manager must be one of ${expected}, found ${JSON.stringify(word)}`)
 }
 
 function defaultRoot(env: ReadonlyMap<string, string>): string {

@@ -6,8 +6,18 @@ import { openSync, writeSync } from 'node:fs'
 import { describeError, UsageError } from '../errors.ts'
 import type { Globals } from './globals.ts'
 
-export type Level = 'debug' | 'warning' | 'error'
-export type LogFlags = Pick<Globals, 'log' | 'logFormat' | 'debug'>
+/** By rising importance. */
+export const LEVELS = { debug: 0, warning: 1, error: 2 } as const
+export type Level = keyof typeof LEVELS
+
+export function isLevel(word: string): word is Level {
+  return word in LEVELS
+}
+
+export type LogFlags = Pick<Globals, 'log' | 'logFormat' | 'logLevel'>
+
+/** Takes one record of the log. */
+export type Sink = (level: Level, message: string) => void
 
 export interface Log {
   readonly debug: (message: string) => void
@@ -18,29 +28,29 @@ export interface Log {
   readonly finish: () => string
 }
 
-export function createLog({ log, logFormat, debug }: LogFlags): Log {
-  const fd = log === undefined ? undefined : openLog(log)
+/** Without a sink, records go to stderr. */
+export function createLog({ logFormat, logLevel }: Omit<LogFlags, 'log'>, sink?: Sink): Log {
   const held: string[] = []
   let stderr = ''
 
   function write(level: Level, message: string): void {
-    const record = formatRecord(logFormat, level, message, new Date())
-    if (fd === undefined) stderr += record
-    else writeSync(fd, record)
+    if (LEVELS[level] < LEVELS[logLevel]) return
+    const isWritten = sink !== undefined && tryWrite(sink, level, message)
+    if (!isWritten) stderr += formatRecord(logFormat, level, message, new Date())
   }
 
   return {
     debug(message) {
-      if (debug) write('debug', message)
+      write('debug', message)
     },
     // Podman decodes the log of a failure as one JSON object: warnings wait for the success.
     warning(message) {
-      if (debug) write('warning', message)
+      if (logLevel === 'debug') write('warning', message)
       else held.push(message)
     },
     fatal(message) {
       write('error', message)
-      return fd === undefined ? stderr : `${stderr}${message}\n`
+      return stderr === '' ? `${message}\n` : stderr
     },
     finish() {
       for (const message of held.splice(0)) write('warning', message)
@@ -48,6 +58,16 @@ export function createLog({ log, logFormat, debug }: LogFlags): Log {
       stderr = ''
       return lines
     },
+  }
+}
+
+/** A full disk or a daemon that went away: then the record is for stderr. */
+function tryWrite(sink: Sink, level: Level, message: string): boolean {
+  try {
+    sink(level, message)
+    return true
+  } catch {
+    return false
   }
 }
 
@@ -64,6 +84,25 @@ export function formatRecord(
     : `time="${stamp}" level=${level} msg=${JSON.stringify(message)}\n`
 }
 
+/** syslog(3): LOG_ERR, LOG_WARNING, LOG_DEBUG. */
+const PRIORITY: Readonly<Record<Level, number>> = { error: 3, warning: 4, debug: 7 }
+
+/** Opens what `--log` names: a file (also `file:PATH`), `journald:ID` or `syslog:ID`. */
+export async function openSink(target: string, format: Globals['logFormat']): Promise<Sink> {
+  try {
+    const [, daemon, id = ''] = /^(journald|syslog):(.*)$/s.exec(target) ?? []
+    if (daemon !== undefined) {
+      const { openJournal, openSyslog } = await import('../sys/log-daemons.ts')
+      const send = daemon === 'journald' ? openJournal(id) : openSyslog(id)
+      return (level, message) => send(PRIORITY[level], message)
+    }
+    const fd = openSync(target.replace(/^file:/, ''), 'a', 0o644)
+    return (level, message) => writeSync(fd, formatRecord(format, level, message, new Date()))
+  } catch (error) {
+    throw new UsageError(`cannot write to --log: ${describeError(error)}`)
+  }
+}
+
 /** The log flags of a command line that is wrong elsewhere: the error still goes to the log. */
 export function salvageLogFlags(argv: readonly string[]): LogFlags {
   const find = (name: string): string | undefined => {
@@ -72,17 +111,10 @@ export function salvageLogFlags(argv: readonly string[]): LogFlags {
   }
   const has = (name: string) => argv.some((word) => new RegExp(`^--?${name}(=|$)`).test(word))
   const log = has('log') ? find('log') : undefined
+  const level = has('log-level') ? find('log-level') : undefined
   return {
-    ...(log !== undefined && { log }),
+    ...(log !== undefined && log !== '' && { log }),
     logFormat: has('log-format') && find('log-format') === 'json' ? 'json' : 'text',
-    debug: has('debug'),
-  }
-}
-
-function openLog(file: string): number {
-  try {
-    return openSync(file, 'a', 0o644)
-  } catch (error) {
-    throw new UsageError(`cannot write to --log: ${describeError(error)}`)
+    logLevel: has('debug') ? 'debug' : level !== undefined && isLevel(level) ? level : 'warning',
   }
 }

@@ -5,6 +5,7 @@ import { addressOf, callKernel } from './ffi.ts'
 
 const AF_UNIX = 1
 const SOCK_STREAM = 1
+const SOCK_DGRAM = 2
 const SOCK_SEQPACKET = 5
 const SOCK_CLOEXEC = 0o2000000
 const SOL_SOCKET = 1
@@ -12,6 +13,7 @@ const SHUT_WR = 1
 const SCM_RIGHTS = 1
 const MSG_TRUNC = 0x20
 const MSG_CTRUNC = 0x8
+const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
 const MSG_CMSG_CLOEXEC = 0x4000_0000
 const MSGHDR_SIZE = 56
@@ -47,9 +49,11 @@ export function listenUnix(path: string): number {
   })
 }
 
+const KINDS = { seqpacket: SOCK_SEQPACKET, stream: SOCK_STREAM, datagram: SOCK_DGRAM } as const
+
 /** connect(2) to a listening socket; `kind` is what the listener made. */
-export function connectUnix(path: string, kind: 'seqpacket' | 'stream' = 'seqpacket'): number {
-  return withSocket(kind === 'stream' ? SOCK_STREAM : SOCK_SEQPACKET, (fd) => {
+export function connectUnix(path: string, kind: keyof typeof KINDS = 'seqpacket'): number {
+  return withSocket(KINDS[kind], (fd) => {
     const name = encodeAddress(path)
     callKernel('connect', [fd, name, name.length], `connect(${JSON.stringify(path)})`)
   })
@@ -74,6 +78,12 @@ export function sendMessage(socket: number, bytes: Uint8Array, fds: readonly num
   }
   const message = encodeMessage(bytes, control)
   callKernel('sendmsg', [socket, message.header, MSG_NOSIGNAL], `sendmsg(${socket})`)
+}
+
+/** sendto(2) of one datagram, without waiting for room in the receiver's queue. */
+export function sendDatagram(socket: number, bytes: Uint8Array): void {
+  const { header } = encodeMessage(bytes, Buffer.alloc(0))
+  callKernel('sendmsg', [socket, header, MSG_NOSIGNAL | MSG_DONTWAIT], `sendmsg(${socket})`)
 }
 
 /**

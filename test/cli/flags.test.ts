@@ -66,6 +66,6 @@ describe('flags of a command line', () => {
   })
 
   it('a missing value is told in the words that engines look for', () => {
-    expect(() => split('--pid-file')).toThrow(new UsageError('flag needs an argument: --pid-file'))
+    expect(() => split('--pid-file')).toThrow(new UsageError('--pid-file requires an argument'))
   })
 })

@@ -3,13 +3,24 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { describeFailure } from '../../src/cli/failure.ts'
-import { createLog, formatRecord, salvageLogFlags } from '../../src/cli/log.ts'
+import {
+  createLog,
+  formatRecord,
+  type Level,
+  type Log,
+  openSink,
+  salvageLogFlags,
+} from '../../src/cli/log.ts'
 import { StateError, StepError, SyscallError, UsageError } from '../../src/errors.ts'
 
 function freshFile(): string {
   const directory = mkdtempSync(join(tmpdir(), 'tsrunc-test-log-'))
   onTestFinished(() => rmSync(directory, { recursive: true }))
   return join(directory, 'log')
+}
+
+async function openLog(target: string, logLevel: Level = 'warning'): Promise<Log> {
+  return createLog({ logFormat: 'json', logLevel }, await openSink(target, 'json'))
 }
 
 describe('the log', () => {
@@ -23,44 +34,67 @@ describe('the log', () => {
     )
   })
 
-  it('with a file, an error is a record there and plain on stderr', () => {
-    const file = freshFile()
-    const log = createLog({ log: file, logFormat: 'json', debug: false })
-    expect(log.fatal('it broke')).toBe('it broke\n')
-    expect(readFileSync(file, 'utf8')).toMatch(/^\{"level":"error","msg":"it broke",.*\}\n$/)
-  })
+  it.each(['', 'file:'])(
+    'with a file (%j), an error is a record there and plain on stderr',
+    async (scheme) => {
+      const file = freshFile()
+      const log = await openLog(`${scheme}${file}`)
+      expect(log.fatal('it broke')).toBe('it broke\n')
+      expect(readFileSync(file, 'utf8')).toMatch(/^\{"level":"error","msg":"it broke",.*\}\n$/)
+    },
+  )
 
   it('without a file, the record is on stderr', () => {
-    const log = createLog({ logFormat: 'text', debug: false })
+    const log = createLog({ logFormat: 'text', logLevel: 'warning' })
     expect(log.fatal('it broke')).toMatch(/^time="[^"]*" level=error msg="it broke"\n$/)
   })
 
-  it('an error is the only record: warnings wait for a success', () => {
+  it('an error is the only record: warnings wait for a success', async () => {
     const file = freshFile()
-    const failing = createLog({ log: file, logFormat: 'json', debug: false })
+    const failing = await openLog(file)
     failing.warning('careful')
     failing.debug('detail')
     failing.fatal('it broke')
     expect(readFileSync(file, 'utf8').trim().split('\n')).toHaveLength(1)
-    const succeeding = createLog({ log: file, logFormat: 'json', debug: false })
+    const succeeding = await openLog(file)
     succeeding.warning('careful')
     expect(succeeding.finish()).toBe('')
     expect(readFileSync(file, 'utf8')).toContain('careful')
   })
 
-  it('a file that cannot be written is a usage error', () => {
-    expect(() => createLog({ log: '/no/such/dir/log', logFormat: 'text', debug: false })).toThrow(
-      UsageError,
-    )
+  it.each([
+    ['debug', ['debug', 'warning', 'error']],
+    ['warning', ['warning', 'error']],
+    ['error', ['error']],
+  ] as const)('at the level %s, %j are logged', async (logLevel, levels) => {
+    const file = freshFile()
+    const log = await openLog(file, logLevel)
+    log.debug('detail')
+    log.warning('careful')
+    log.finish()
+    log.fatal('it broke')
+    const records = readFileSync(file, 'utf8').trim().split('\n')
+    expect(records.map((record) => (JSON.parse(record) as { level: string }).level)).toEqual(levels)
+  })
+
+  it('a file that cannot be written is a usage error', async () => {
+    await expect(openLog('/no/such/dir/log')).rejects.toThrow(UsageError)
+  })
+
+  it('a record that cannot be written goes to stderr', () => {
+    const log = createLog({ logFormat: 'text', logLevel: 'warning' }, () => {
+      throw new Error('the disk is full')
+    })
+    expect(log.fatal('it broke')).toMatch(/^time="[^"]*" level=error msg="it broke"\n$/)
   })
 
   it('its flags are found on a command line that is wrong elsewhere', () => {
     expect(salvageLogFlags(['tsrunc', '-log', 'F', '--log-format=json', '--bogus'])).toEqual({
       log: 'F',
       logFormat: 'json',
-      debug: false,
+      logLevel: 'warning',
     })
-    expect(salvageLogFlags(['tsrunc', 'state'])).toEqual({ logFormat: 'text', debug: false })
+    expect(salvageLogFlags(['tsrunc', 'state'])).toEqual({ logFormat: 'text', logLevel: 'warning' })
   })
 })
 
