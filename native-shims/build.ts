@@ -59,6 +59,7 @@ export function runCompiler(args: readonly string[]): void {
 
 /** What a caller runs; becomes the Node of this path unless there is a `node` beside it. */
 export function buildFront(outputDirectory: string, nodePath = process.execPath): void {
+  writeInstructionSet()
   const defines = { NODE_PATH: JSON.stringify(nodePath) }
   mkdirSync(outputDirectory, { recursive: true })
   buildProgram({ name: 'tsrunc', sources: FRONT_SOURCES, defines }, outputDirectory)

@@ -56,7 +56,7 @@ static struct descriptors take_descriptors(const struct control *control, size_t
 static bool is_complete(const struct message *message, const struct descriptors *given)
 {
   if (message->kind == KIND_CREATED)
-    return given->init < 0;
+    return given->executor < 0 && message->pid >= 0;
   bool teardown = given->executor >= 0;
   return message->kind == KIND_SUPERVISE && message->pid > 0 && given->init >= 0 &&
          teardown == (given->status >= 0);
@@ -81,5 +81,9 @@ enum received receive_orders(int socket, struct orders *orders)
       !has_strings(&orders->message, (size_t)size - fixed) ||
       !is_complete(&orders->message, &orders->descriptors))
     give_up("malformed message from", "Node");
+  if (orders->message.kind == KIND_CREATED) {
+    orders->page = orders->descriptors.init;
+    orders->page_offset = orders->message.pid;
+  }
   return RECEIVED_MESSAGE;
 }

@@ -9,6 +9,7 @@
 #include <linux/signal.h>
 #include <linux/signalfd.h>
 
+#include "instruction-set.generated.h"
 #include "supervisor.h"
 
 #define AF_UNIX 1
@@ -134,9 +135,16 @@ static int watch_init(const struct orders *orders)
   return status;
 }
 
+/* For `wait` and `state`, and before the teardown: who waits meanwhile shall find it. */
+static void record_end(const struct orders *orders, int status)
+{
+  uint32_t end = LANE_ENDED + (uint32_t)status;
+  syscall(__NR_pwrite64, orders->page, &end, sizeof(end), orders->page_offset);
+}
+
 int supervise(const struct front *front)
 {
-  static struct orders orders;
+  static struct orders orders = { .page = -1 };
   become_reaper();
   int node = start_node(front);
   if (has_ended(node, &orders)) {
@@ -151,6 +159,8 @@ int supervise(const struct front *front)
   if (status == STATUS_LOST) {
     complain("the exit status of the container", "went to another process");
     status = 1;
+  } else {
+    record_end(&orders, status);
   }
   tear_down(front, &orders);
   return status;

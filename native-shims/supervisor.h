@@ -4,7 +4,8 @@
  * (without argv[0]) with which Node is run again when only it can clean up (`--root`, DIR,
  * `delete`, `--force`, ID). The other half is src/engine/supervisor-protocol.ts.
  *
- * CREATED, before Node's first effect: if Node is killed from now on, clean up.
+ * CREATED, before Node's first effect: if Node is killed from now on, clean up. With it may come the
+ * container's status page; `pid` then is the offset at which init's end is to be written there.
  * SUPERVISE, the last thing that Node does: `pid` is the container's init, whose pidfd comes with
  * the message, and with it either nothing (nothing is torn down) or the executor, the teardown
  * program and its status page, in this order.
@@ -40,6 +41,9 @@ struct descriptors {
 struct orders {
   struct message message;
   struct descriptors descriptors;
+  /* The container's status page, -1 if there is none, and where in it init's end belongs. */
+  int page;
+  int32_t page_offset;
 };
 
 enum received { RECEIVED_NOTHING, RECEIVED_MESSAGE, RECEIVED_END };

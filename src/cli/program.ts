@@ -15,6 +15,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandDefinition>>> = {
   state: async () => (await import('./commands/state.ts')).state,
   kill: async () => (await import('./commands/kill.ts')).kill,
   delete: async () => (await import('./commands/delete.ts')).remove,
+  ps: async () => (await import('./commands/ps.ts')).ps,
+  wait: async () => (await import('./commands/wait.ts')).wait,
   run: async () => (await import('./commands/run.ts')).run,
   list: async () => (await import('./commands/list.ts')).list,
   spec: async () => (await import('./commands/spec.ts')).spec,

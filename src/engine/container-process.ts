@@ -3,7 +3,7 @@
 import { constants } from 'node:os'
 import type { ContainerRecord } from '../state/record.ts'
 import { closeFd } from '../sys/fd.ts'
-import { readBootId, readProcess } from '../sys/proc.ts'
+import { type ProcessFacts, readBootId, readProcess } from '../sys/proc.ts'
 import { openPidfd, sendPidfdSignal, waitPidfd } from '../sys/process.ts'
 
 export const { SIGKILL } = constants.signals
@@ -16,12 +16,23 @@ export const KILL_TIMEOUT_MS = 10_000
  * start time compared after, so that a pid that was used again is never taken for it.
  */
 export function openContainerProcess(record: ContainerRecord): number | undefined {
+  const opened = openProcess(record)
+  if (opened === undefined || opened.facts.state !== 'Z') return opened?.pidfd
+  closeFd(opened.pidfd)
+  return undefined
+}
+
+/** The same, also of a process that ended and was not reaped yet. */
+export function openProcess(
+  record: ContainerRecord,
+): { readonly pidfd: number; readonly facts: ProcessFacts } | undefined {
   if (record.pid === 0) return undefined
   const pidfd = openPidfd(record.pid)
   if (pidfd === undefined) return undefined
-  const found = readProcess(record.pid)
-  const isSame = found?.startTime === record.startTime && record.bootId === readBootId()
-  if (isSame && found.state !== 'Z') return pidfd
+  const facts = readProcess(record.pid)
+  if (facts?.startTime === record.startTime && record.bootId === readBootId()) {
+    return { pidfd, facts }
+  }
   closeFd(pidfd)
   return undefined
 }

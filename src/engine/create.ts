@@ -16,8 +16,8 @@ import {
   type ContainerDirectory,
   createContainerDirectory,
   isRemoved,
+  makeStatusPage,
   openRoot,
-  openStatusPage,
   removeContainerDirectory,
   startSocketPath,
   writeRecord,
@@ -59,7 +59,7 @@ export interface CreateInput {
   readonly pidfdSocket?: string
   readonly warn: (message: string) => void
   /** Called once the id is ours, before the first effect. */
-  readonly claimed?: () => void
+  readonly claimed?: (directory: ContainerDirectory) => void
   readonly faults?: FaultPoints
 }
 
@@ -101,7 +101,7 @@ function claim(
   removeDirectory: () => void,
 ): Creation {
   try {
-    input.claimed?.()
+    input.claimed?.(directory)
     for (const step of input.lowered.prologue) if (step.kind === 'make-cgroup') checkUnused(step)
     return beginCreation(input, directory)
   } catch (error) {
@@ -113,7 +113,7 @@ function claim(
 function runProgram(creation: Creation, preserved: readonly number[]): void {
   const { input, directory } = creation
   const program = input.faults?.program?.(input.lowered.program) ?? input.lowered.program
-  const status = openStatusPage(directory)
+  const status = makeStatusPage(directory)
   const listening = listenUnix(startSocketPath(directory))
   try {
     const given = nameDescriptors(listening, preserved)

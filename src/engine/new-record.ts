@@ -7,7 +7,7 @@ import { findMissing } from './cgroups/steps.ts'
 import type { CreateInput } from './create.ts'
 
 /** Lane of the container's first process; lane 0 is the stage's. */
-const INIT_LANE = 1
+export const INIT_LANE = 1
 
 /** A record with every name that will be made: what a SIGKILL leaves behind can be found by it. */
 export function createRecord(input: CreateInput): ContainerRecord {

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { STATUS_SIZE } from '../lower/instruction-set.ts'
 import { lowerTeardown, type StateDirectory } from '../lower/teardown.ts'
 import type { ContainerRecord } from '../state/record.ts'
-import { CONTAINER_FILES } from '../state/store.ts'
+import { endOffset } from '../state/status.ts'
+import { CONTAINER_FILES, type ContainerDirectory, makeStatusPage } from '../state/store.ts'
 import { closeFd } from '../sys/fd.ts'
 import { createMemfd, createSealedMemfd } from '../sys/memfd.ts'
 import { sendMessage } from '../sys/socket.ts'
@@ -16,6 +17,7 @@ import { type CreateInput, createContainer } from './create.ts'
 import { deleteContainer } from './delete.ts'
 import { openExecutor } from './execution.ts'
 import { renderHookState } from './hook-state.ts'
+import { INIT_LANE } from './new-record.ts'
 import { startContainer } from './start.ts'
 import { encodeCreated, encodeSupervise, type Teardown } from './supervisor-protocol.ts'
 
@@ -36,10 +38,15 @@ export function runContainer(input: RunInput): void {
   const { architecture } = input.facts
   const { id } = input.options
   const fallback = ['--root', rootPath, 'delete', '--force', id]
-  const claimed = () => {
+  const claimed = (directory: ContainerDirectory) => {
     if (supervisor === undefined) return
-    const message = encodeCreated(fallback)
-    sendMessage(supervisor, message.bytes, message.descriptors)
+    const page = makeStatusPage(directory)
+    const message = encodeCreated(fallback, { page, offset: endOffset(INIT_LANE) })
+    try {
+      sendMessage(supervisor, message.bytes, message.descriptors)
+    } finally {
+      closeFd(page)
+    }
   }
   const { record, pidfd } = createContainer({ ...input, claimed })
   try {

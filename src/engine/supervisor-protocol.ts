@@ -7,7 +7,8 @@
  *                            runs Node again when only Node can clean up
  *
  * `created` comes before the first effect of a create: if Node is killed from then on, the fallback
- * runs. `supervise` is the last thing that Node does before it exits with 0: the supervisor takes
+ * runs; with it comes the container's status page, and as `pid` the offset at which the supervisor
+ * writes how init ended. `supervise` is the last thing that Node does before it exits with 0: the supervisor takes
  * the container over. A Node that exits without it failed or left the container detached, and its
  * exit status is the supervisor's. The other half is native-shims/supervisor.h.
  */
@@ -43,9 +44,13 @@ export interface Handover {
   readonly fallback: readonly string[]
 }
 
-/** The message before create's first effect. */
-export function encodeCreated(fallback: readonly string[]): SupervisorMessage {
-  return { bytes: encodeMessage(KIND.created, 0, fallback), descriptors: [] }
+/** The message before create's first effect; `end` is where init's end is to be written. */
+export function encodeCreated(
+  fallback: readonly string[],
+  end?: { readonly page: number; readonly offset: number },
+): SupervisorMessage {
+  const bytes = encodeMessage(KIND.created, end?.offset ?? 0, fallback)
+  return { bytes, descriptors: end === undefined ? [] : [end.page] }
 }
 
 /** The message that ends Node's part. */

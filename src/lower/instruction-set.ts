@@ -122,10 +122,12 @@ export const VERDICT = { proceed: 0, branch: 1, abandon: 2 } as const
 /** start → executor, 8 bytes: {u32 GO, u32 0}. */
 export const GO = 0x2121_4f47
 
-/** The status page: LANES rows of {u32 next, u32 state, i32 errno, u32 code, u32 pid, …}. */
+/** The status page: LANES rows of {u32 next, u32 state, i32 errno, u32 code, u32 end, …}. */
 export const STATUS_SIZE = 4096
 export const LANE_SIZE = 64
 export const LANES = 64
-export const LANE = { next: 0, state: 4, errno: 8, code: 12 } as const
+export const LANE = { next: 0, state: 4, errno: 8, code: 12, end: 16 } as const
+/** `end`: this plus how the process ended, as shells say it; 0: not known. Written from outside. */
+export const LANE_ENDED = 0x100
 /** `next` is the index of the running instruction plus one; 0: the lane was never entered. */
 export const LANE_STATE = { running: 0, failed: 1, signalled: 2, rejected: 3 } as const

@@ -2,8 +2,15 @@
 import { readFileSync } from 'node:fs'
 import { describeError } from '../errors.ts'
 import type { ContainerRecord } from './record.ts'
-import { readStatus, type Status } from './status.ts'
-import { containerExists, listContainers, openContainer, openRoot, readRecord } from './store.ts'
+import { readExitStatus, readStatus, type Status } from './status.ts'
+import {
+  containerExists,
+  listContainers,
+  openContainer,
+  openRoot,
+  readRecord,
+  readStatusPage,
+} from './store.ts'
 
 /** OCI state and what runc adds, in runc's order of members. */
 export interface ContainerDescription {
@@ -18,6 +25,8 @@ export interface ContainerDescription {
   readonly annotations: Readonly<Record<string, string>>
   /** Name of who created it, '' if the uid has none. */
   readonly owner: string
+  /** How it ended, 128 + n by a signal; absent while it runs and where nobody was there to see. */
+  readonly exitStatus?: number
 }
 
 /** One container. Throws StateError when it does not exist or its record is damaged. */
@@ -25,7 +34,13 @@ export function describeContainer(rootPath: string, id: string): ContainerDescri
   using root = openRoot(rootPath)
   using directory = openContainer(root, id)
   const record = readRecord(directory)
-  return describe(record, readStatus(directory, record))
+  const status = readStatus(directory, record)
+  const isOver = status === 'stopped'
+  return describe(
+    record,
+    status,
+    isOver ? readExitStatus(readStatusPage(directory), record.lane) : undefined,
+  )
 }
 
 /** All containers; one that cannot be read goes to `warn` and does not hide the others. */
@@ -46,7 +61,11 @@ export function describeContainers(
   })
 }
 
-function describe(record: ContainerRecord, status: Status): ContainerDescription {
+function describe(
+  record: ContainerRecord,
+  status: Status,
+  exitStatus: number | undefined,
+): ContainerDescription {
   return {
     ociVersion: record.ociVersion,
     id: record.id,
@@ -57,6 +76,7 @@ function describe(record: ContainerRecord, status: Status): ContainerDescription
     created: record.created,
     annotations: record.annotations,
     owner: findUserName(record.owner),
+    ...(exitStatus !== undefined && { exitStatus }),
   }
 }
 

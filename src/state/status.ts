@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { LANE, LANE_SIZE } from '../lower/instruction-set.ts'
+import { LANE, LANE_ENDED, LANE_SIZE } from '../lower/instruction-set.ts'
 import { readBootId, readProcess } from '../sys/proc.ts'
 import type { ContainerRecord } from './record.ts'
 import { type ContainerDirectory, readStatusPage } from './store.ts'
@@ -36,6 +36,18 @@ function readIndex(directory: ContainerDirectory, record: ContainerRecord): numb
   const page = readStatusPage(directory)
   const at = record.lane * LANE_SIZE + LANE.next
   return at + 4 > page.length ? -1 : page.readUInt32LE(at) - 1
+}
+
+/** Where in the status page stands how the process of a lane ended. */
+export function endOffset(lane: number): number {
+  return lane * LANE_SIZE + LANE.end
+}
+
+/** How the container's process ended, 128 + n by a signal; undefined where nobody recorded it. */
+export function readExitStatus(page: Buffer, lane: number): number | undefined {
+  const at = endOffset(lane)
+  const end = at + 4 > page.length ? 0 : page.readUInt32LE(at)
+  return end < LANE_ENDED ? undefined : end - LANE_ENDED
 }
 
 function isFrozen(record: ContainerRecord): boolean {

@@ -108,6 +108,12 @@ export function listContainers(root: Root): readonly string[] {
     .toSorted()
 }
 
+/** The ids, in order, of which an expression matches some part. */
+export function findContainers(rootPath: string, expression: RegExp): readonly string[] {
+  using root = openRoot(rootPath)
+  return listContainers(root).filter((id) => expression.test(id))
+}
+
 /** Replaces state.json as a whole: a reader sees the old record or the new one. */
 export function writeRecord(directory: ContainerDirectory, record: ContainerRecord): void {
   const draft = pathBelow(directory.fd, RECORD_DRAFT)
@@ -154,9 +160,19 @@ export function readRecordText(directory: ContainerDirectory): string | undefine
 }
 
 /** The file that the executor maps as its status page, made if missing. */
-export function openStatusPage(directory: ContainerDirectory): number {
+export function makeStatusPage(directory: ContainerDirectory): number {
   const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants
   return openSync(pathBelow(directory.fd, STATUS_PAGE), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
+}
+
+/** The same of a container that is there. Not made: `delete` may be removing it just now. */
+export function openStatusPage(directory: ContainerDirectory): number {
+  try {
+    return openSync(pathBelow(directory.fd, STATUS_PAGE), constants.O_RDWR | constants.O_NOFOLLOW)
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error
+    throw doesNotExist(directory.id)
+  }
 }
 
 /** The status page as it is now; empty when the container's process was never started. */

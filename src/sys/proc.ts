@@ -6,6 +6,8 @@ export interface ProcessFacts {
   readonly startTime: string
   /** `R`, `S`, `Z` …, field 3. */
   readonly state: string
+  /** As wait(2) gives it, field 52: of a zombie, how it ended. */
+  readonly waitStatus: number
 }
 
 /** What /proc/PID/stat says; undefined when there is no such process. proc_pid_stat(5). */
@@ -18,7 +20,11 @@ export function readProcess(pid: number): ProcessFacts | undefined {
   }
   // The name in parentheses may hold spaces and parentheses: fields count from the last one.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return { state: fields[0] ?? '', startTime: fields[19] ?? '' }
+  return {
+    state: fields[0] ?? '',
+    startTime: fields[19] ?? '',
+    waitStatus: Number(fields[49] ?? 0),
+  }
 }
 
 /** Differs after each boot: a start time means nothing without it. */

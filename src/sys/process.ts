@@ -35,6 +35,26 @@ export function waitPidfd(pidfd: number, timeoutMs: number): boolean {
   }
 }
 
+/** _IOWR(0xff, 11, struct pidfd_info of 64 bytes), linux/pidfd.h */
+const PIDFD_GET_INFO = 0xc040_ff0b
+const PIDFD_INFO_SIZE = 64
+const PIDFD_INFO_EXIT = 8n
+const EXIT_CODE_OFFSET = 60
+
+/**
+ * `ioctl(fd, PIDFD_GET_INFO)`, with PIDFD_INFO_EXIT: the wait status of a process that is gone and
+ * reaped, as wait(2) gave it to its parent. Undefined before that, and before Linux 6.15.
+ */
+export function readReapedStatus(pidfd: number): number | undefined {
+  const info = Buffer.alloc(PIDFD_INFO_SIZE)
+  info.writeBigUInt64LE(PIDFD_INFO_EXIT, 0)
+  const call = `ioctl(${pidfd}, PIDFD_GET_INFO)`
+  const unknown = ['EINVAL', 'ENOTTY', 'ENOTSUP', 'EOPNOTSUPP', 'ESRCH'] as const
+  const result = callKernel('ioctl', [pidfd, PIDFD_GET_INFO, info], call, unknown)
+  const hasEnd = result === 0 && (info.readBigUInt64LE(0) & PIDFD_INFO_EXIT) !== 0n
+  return hasEnd ? info.readInt32LE(EXIT_CODE_OFFSET) : undefined
+}
+
 export interface ChildEnd {
   /** Exit status, when it exited. */
   readonly code?: number
@@ -50,7 +70,11 @@ export function waitForChild(pid: number): ChildEnd {
     const code = lastErrno()
     if (code !== 'EINTR') throw new SyscallError('waitpid', `waitpid(${pid})`, code)
   }
-  const word = status.readInt32LE(0)
+  return decodeWaitStatus(status.readInt32LE(0))
+}
+
+/** WEXITSTATUS and WTERMSIG of wait(2). */
+export function decodeWaitStatus(word: number): ChildEnd {
   const signal = word & 0x7f
   return signal === 0 ? { code: (word >> 8) & 0xff } : { signal }
 }

@@ -485,6 +485,20 @@ static void trap(void)
   exit(got == SIGALRM ? 99 : 100 + got);
 }
 
+/* Stays with n children until it is signalled, at most 60 s. */
+static void hold(const char *count)
+{
+  for (int i = 0; i < atoi(count); i++)
+    if (fork() == 0) {
+      pause();
+      _exit(0);
+    }
+  alarm(60);
+  printf("\"ready\"]\n");
+  fflush(stdout);
+  pause();
+}
+
 static void run_operation(int count, char **words)
 {
   const char *name = words[0];
@@ -528,6 +542,8 @@ static void run_operation(int count, char **words)
     receive(first);
   else if (IS("trap", 0))
     trap();
+  else if (IS("hold", 1))
+    hold(first);
   else if (IS("sleep", 1))
     printf("%u", sleep((unsigned)atoi(first)));
   else if (IS("exit", 1)) {

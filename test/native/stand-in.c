@@ -180,6 +180,13 @@ static void send_teardown(const char *file, const char *code, const char *output
   send_message(file, fds, 4);
 }
 
+static void send_page(const char *file)
+{
+  int page = open(beside("page"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  send_message(file, &page, 1);
+  close(page);
+}
+
 static void wait_for_file(const char *path)
 {
   for (int i = 0; i < 500 && access(path, F_OK) != 0; i++)
@@ -207,6 +214,8 @@ static void obey(char **word)
       start_init(++word, 1);
     else if (strcmp(*word, "send") == 0)
       send_message(*++word, NULL, 0);
+    else if (strcmp(*word, "send-page") == 0)
+      send_page(*++word);
     else if (strcmp(*word, "hand-over") == 0)
       send_message(*++word, &init_pidfd, 1);
     else if (strcmp(*word, "hand-over-two") == 0)

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { encodeCreated, encodeSupervise } from '../../src/engine/supervisor-protocol.ts'
+import { endOffset, readExitStatus } from '../../src/state/status.ts'
 import { descriptorsIn, openRig, type Rig } from './rig.ts'
 
 const FALLBACK = ['--root', '/run/some where', 'delete', '--force', 'web1']
@@ -94,6 +95,29 @@ test('what Node does after it handed over does not matter', () => {
   const args = ['run', 'init', 'sleep 0.1; exit 5', 'hand-over', keep, 'die', '9']
   expect(rig.run(args).status).toBe(5)
   expect(fallbackRan(rig)).toBe(false)
+})
+
+test.each([
+  ['exit 0', 0],
+  ['exit 255', 255],
+  ['kill -KILL $$', 137],
+])('how init ended (%s) is written into the status page', (command, expected) => {
+  using rig = openRig()
+  const { keep } = writeMessages(rig)
+  const created = rig.path('created')
+  writeFileSync(created, encodeCreated(FALLBACK, { page: 0, offset: endOffset(1) }).bytes)
+  const args = ['run', 'send-page', created, 'init', command, 'hand-over', keep]
+  expect(rig.run(args).status).toBe(expected)
+  const page = readFileSync(rig.path('page'))
+  expect(readExitStatus(page, 1)).toBe(expected)
+  expect(page.findIndex((byte) => byte !== 0)).toBeGreaterThanOrEqual(endOffset(1))
+})
+
+test('the status page of a container whose start failed is left alone', () => {
+  using rig = openRig()
+  const { created } = writeMessages(rig)
+  expect(rig.run(['run', 'send-page', created, 'exit', '1']).status).toBe(1)
+  expect(readFileSync(rig.path('page'))).toHaveLength(0)
 })
 
 test('without a teardown program nothing is cleaned up', () => {

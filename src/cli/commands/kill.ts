@@ -1,5 +1,6 @@
 import { killContainer } from '../../engine/kill.ts'
 import { type CommandDefinition, isSet, textFlag } from '../command.ts'
+import { forEachMatch } from '../matching.ts'
 import { parseSignal } from '../numbers.ts'
 
 export const kill: CommandDefinition = {
@@ -11,10 +12,13 @@ export const kill: CommandDefinition = {
     command
       .option('-a, --all', 'send it to every process of the container')
       .option('-s, --signal <signal>', 'the signal, as a number or a name')
+      .option('-r, --regex', 'ID is a regular expression: signal every container that it matches')
   },
   run([id = '', word], flags, { globals }) {
     const signal = parseSignal(word ?? textFlag(flags, 'signal') ?? 'SIGTERM')
-    killContainer(globals.root, id, signal, isSet(flags, 'all'))
+    const send = (one: string) => killContainer(globals.root, one, signal, isSet(flags, 'all'))
+    if (isSet(flags, 'regex')) forEachMatch(globals.root, id, send)
+    else send(id)
     return {}
   },
 }
