@@ -12,6 +12,7 @@ import { readRequest } from './host/request.ts'
 async function main(): Promise<number> {
   let log: Log = createLog({ logFormat: 'text', logLevel: 'warning' })
   let subject = ''
+  let failureStatus = 1
   try {
     const request = readRequest(findRequest())
     const { log: target, ...flags } = salvageLogFlags(request.argv)
@@ -19,6 +20,7 @@ async function main(): Promise<number> {
     if (target !== undefined) log = createLog(flags, await openSink(target, flags.logFormat))
     const invocation = await parseInvocation(request)
     subject = invocation.subject
+    failureStatus = invocation.failureStatus
     const { globals } = invocation
     const flushLog = () => print(2, log.finish())
     const outcome = await invocation.run({
@@ -36,7 +38,7 @@ async function main(): Promise<number> {
   } catch (error) {
     if (error instanceof Error) log.debug(String(error.stack))
     print(2, log.fatal(describeFailure(error, subject)))
-    return 1
+    return failureStatus
   }
 }
 

@@ -31,6 +31,8 @@ export interface CommandDefinition {
   readonly addFlags?: (command: Command) => void
   /** Everything after the first positional is a positional, also what begins with a dash. */
   readonly stopsAtPositional?: boolean
+  /** Exit status when `run` throws; 1 if absent. */
+  readonly failureStatus?: number
   readonly run: (
     positionals: readonly string[],
     flags: Flags,
@@ -39,11 +41,22 @@ export interface CommandDefinition {
 }
 
 /** Values of flags by their camelCase names. */
-export type Flags = Readonly<Record<string, string | boolean | undefined>>
+export type Flags = Readonly<Record<string, string | boolean | readonly string[] | undefined>>
 
 export function textFlag(flags: Flags, name: string): string | undefined {
   const value = flags[name]
   return typeof value === 'string' ? value : undefined
+}
+
+/** All values of a flag that may be repeated. */
+export function listFlag(flags: Flags, name: string): readonly string[] {
+  const value = flags[name]
+  return Array.isArray(value) ? value : []
+}
+
+/** Makes a flag repeatable. */
+export function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value]
 }
 
 export function isSet(flags: Flags, name: string): boolean {

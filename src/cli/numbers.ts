@@ -16,6 +16,18 @@ export function parseCount(what: string, text: string): number {
   )
 }
 
+/** To setresuid(2) and its like, 2^32-1 means "leave it as it is". */
+const MAX_ID = 0xffff_fffe
+
+/** A user or group id. */
+export function parseId(what: string, text: string): number {
+  const value = /^[0-9]{1,10}$/.test(text) ? Number(text) : Number.NaN
+  if (value <= MAX_ID) return value
+  throw new UsageError(
+    `${what} must be a number from 0 to ${MAX_ID}, found ${JSON.stringify(text)}`,
+  )
+}
+
 /** `9`, `KILL`, `SIGKILL`, `sigkill`, `RTMIN+3`. */
 export function parseSignal(text: string): number {
   if (/^[0-9]+$/.test(text)) {

@@ -11,6 +11,7 @@ import { addGlobalFlags, type Globals, readGlobals } from './globals.ts'
 /** Loaded one by one: `state` and `kill` run often and need little. */
 const COMMANDS: Readonly<Record<string, () => Promise<CommandDefinition>>> = {
   create: async () => (await import('./commands/create.ts')).create,
+  exec: async () => (await import('./commands/exec.ts')).exec,
   start: async () => (await import('./commands/start.ts')).start,
   state: async () => (await import('./commands/state.ts')).state,
   kill: async () => (await import('./commands/kill.ts')).kill,
@@ -28,6 +29,8 @@ export interface Invocation {
   readonly globals: Globals
   /** `create web1`: what an error message begins with. */
   readonly subject: string
+  /** Exit status when `run` throws. */
+  readonly failureStatus: number
   readonly run: (context: Context) => Promise<Outcome> | Outcome
 }
 
@@ -41,6 +44,7 @@ export async function parseInvocation(request: Request): Promise<Invocation> {
   const answer = (output: () => Promise<string> | string): Invocation => ({
     globals,
     subject: '',
+    failureStatus: 1,
     run: async () => ({ output: await output() }),
   })
   if (version === true && help !== true) return answer(renderVersion)
@@ -79,11 +83,13 @@ async function parseCommand(
   command.parse(flags, { from: 'user' })
   const options = command.opts<Flags>()
   if (options.help === true) {
-    return { subject: '', run: () => ({ output: command.helpInformation() }) }
+    const run = () => ({ output: command.helpInformation() })
+    return { subject: '', failureStatus: 1, run }
   }
   checkCount(name, definition.positionals, positionals)
   return {
     subject: [name, ...positionals.slice(0, 1)].join(' '),
+    failureStatus: definition.failureStatus ?? 1,
     run: (context) => definition.run(positionals, options, context),
   }
 }

@@ -12,6 +12,7 @@ import type { Shape } from './shape.ts'
 const FORMATS = ['int64', 'uint64'] as const
 const EXPORTS = {
   validateConfig: 'config.schema.json',
+  validateProcess: 'process.schema.json',
   validateState: 'state.schema.json',
   validateFeatures: 'features.schema.json',
 }

@@ -3,15 +3,17 @@ import { isUtf8 } from 'node:buffer'
 import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Issue, type Pointer, SpecError, UsageError } from '../errors.ts'
+import { processChecks } from './checks/process.ts'
 import { runChecks } from './checks.ts'
 import { toIssues } from './complaints.ts'
 import { type JsonDocument, locate, parseJson } from './parse-json.ts'
-import type { Features, Spec, State } from './spec.ts'
+import type { Features, Process, Spec, State } from './spec.ts'
 import {
   shapes,
   type Validator,
   validateConfig,
   validateFeatures,
+  validateProcess,
   validateState,
 } from './validators.generated.js'
 import { walkShape } from './walk-shape.ts'
@@ -32,14 +34,23 @@ export interface Loaded {
   readonly refuse: (issues: readonly Issue[]) => SpecError
 }
 
+/** What is wrong with a member of the process stands in the planner's issues with it. */
+const PROCESS = '/process'
+
+export interface LoadedProcess extends Omit<Loaded, 'spec'> {
+  readonly process: Process
+}
+
 interface Kinds {
   readonly config: Spec
+  readonly process: Process
   readonly state: State
   readonly features: Features
 }
 
 const validators: Readonly<Record<keyof Kinds, Validator>> = {
   config: validateConfig,
+  process: validateProcess,
   state: validateState,
   features: validateFeatures,
 }
@@ -47,7 +58,7 @@ const validators: Readonly<Record<keyof Kinds, Validator>> = {
 /** Reads the bundle's config.json; whether its rootfs is there is for `host` to find out. */
 export function loadBundle(directory: string): Loaded & { readonly bundle: string } {
   const bundle = resolveBundle(directory)
-  return { ...loadSpec(readConfig(bundle), CONFIG_NAME), bundle }
+  return { ...loadSpec(readInput(join(bundle, CONFIG_NAME)), CONFIG_NAME), bundle }
 }
 
 export function loadSpec(text: string, file: string): Loaded {
@@ -57,6 +68,24 @@ export function loadSpec(text: string, file: string): Loaded {
   const refuse = (later: readonly Issue[]) => new SpecError(file, place(document, later))
   if (all.length > 0) throw refuse(all)
   return { spec: value, ignored, warnings: collectWarnings(value), refuse }
+}
+
+/** The file of `exec --process`: config.json's `process` alone. */
+export function loadProcess(path: string): LoadedProcess {
+  const document = parseJson(readInput(path), path)
+  const { value, issues, ignored } = validate('process', document)
+  const spec: Spec = { ociVersion: '', process: value }
+  const complaints = issues.map((issue) => ({ ...issue, pointer: PROCESS + issue.pointer }))
+  const refuse = (later: readonly Issue[]) =>
+    new SpecError(path, place(document, later.map(asInProcess)))
+  const all = [...complaints, ...runChecks(spec, complaints, processChecks)]
+  if (all.length > 0) throw refuse(all)
+  return { process: value, ignored, warnings: collectWarnings(spec), refuse }
+}
+
+function asInProcess(issue: Issue): Issue {
+  if (!issue.pointer.startsWith(PROCESS)) return issue
+  return { ...issue, pointer: issue.pointer.slice(PROCESS.length) }
 }
 
 /** Validates against the schema alone. */
@@ -113,8 +142,7 @@ function resolveBundle(directory: string): string {
   }
 }
 
-function readConfig(bundle: string): string {
-  const path = join(bundle, CONFIG_NAME)
+function readInput(path: string): string {
   let fd: number
   try {
     // Without O_NONBLOCK a fifo would keep us waiting for a writer.

@@ -35,6 +35,7 @@ import {
 import { findPreserved, nameDescriptors } from './descriptors.ts'
 import { explainExecution, reapExecution, serveMeetings, startExecution } from './execution.ts'
 import { closeHookFiles } from './hooks.ts'
+import { writeKeptConfig } from './kept-config.ts'
 import type { Meeting } from './protocol.ts'
 import { undoCreation } from './undo.ts'
 
@@ -85,6 +86,7 @@ export function createContainer(input: CreateInput): Created {
   const creation = claim(input, directory, removeDirectory)
   try {
     writeRecord(directory, creation.record)
+    writeKeptConfig(directory, input.spec, input.facts, options)
     for (const step of lowered.prologue) performHostStep(creation, step)
     runProgram(creation, preserved)
     creation.hookFiles.forEach(closeHookFiles)

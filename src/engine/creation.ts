@@ -1,6 +1,5 @@
 /** A container in the making, and what the runtime does for it from outside, step by step. */
-import { writeFileSync } from 'node:fs'
-import { describeError, StepError, SyscallError } from '../errors.ts'
+import { describeError, StepError } from '../errors.ts'
 import type { HostStep } from '../plan/steps.ts'
 import type { ContainerRecord } from '../state/record.ts'
 import { type ContainerDirectory, writeRecord } from '../state/store.ts'
@@ -15,7 +14,8 @@ import type { ExecutableNotes } from './explain.ts'
 import type { HookContainer } from './hook-state.ts'
 import { type HookFiles, runHook } from './hooks.ts'
 import { createRecord } from './new-record.ts'
-import { sendPidfd, writePidFile } from './pid-file.ts'
+import { setOomScore } from './oom-score.ts'
+import { announceProcess } from './pid-file.ts'
 import type { Answer, Meeting } from './protocol.ts'
 
 export interface Creation {
@@ -136,33 +136,11 @@ function performStep(creation: Creation, step: HostStep): void {
   }
 }
 
-function setOomScore(pid: number, value: number): void {
-  const path = `/proc/${pid}/oom_score_adj`
-  try {
-    writeFileSync(path, String(value))
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
-    const hint = 'a value below that of the caller needs CAP_SYS_RESOURCE'
-    throw new SyscallError('write', `write(${JSON.stringify(path)}, "${value}")`, code, hint)
-  }
-}
-
 function recordCreated(creation: Creation): void {
-  const { pidFile, pidfdSocket } = creation.input
   creation.record = { ...creation.record, creating: false }
   writeRecord(creation.directory, creation.record)
-  tell('--pidfd-socket', pidfdSocket, (path) => sendPidfd(path, creation.pidfd ?? -1))
-  tell('--pid-file', pidFile, (path) => writePidFile(path, creation.record.pid))
+  announceProcess(creation.input, creation.record.pid, creation.pidfd ?? -1)
   creation.done = true
-}
-
-function tell(flag: string, path: string | undefined, send: (path: string) => void): void {
-  if (path === undefined) return
-  try {
-    send(path)
-  } catch (error) {
-    throw new StepError(flag, describeError(error), { cause: error })
-  }
 }
 
 /** The pidfd goes to the caller, who closes it. */

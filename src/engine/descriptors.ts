@@ -23,6 +23,9 @@ export function nameDescriptors(
   startSocket: number,
   preserved: readonly number[],
 ): Readonly<Record<string, number>> {
-  const named = preserved.map((fd, index) => [`preserved-${index}`, fd])
-  return Object.fromEntries([['start-socket', startSocket], ...named])
+  return { 'start-socket': startSocket, ...namePreserved(preserved) }
+}
+
+export function namePreserved(preserved: readonly number[]): Readonly<Record<string, number>> {
+  return Object.fromEntries(preserved.map((fd, index) => [`preserved-${index}`, fd]))
 }

@@ -2,7 +2,7 @@
 import type { Exchange } from '../lower/lower.ts'
 import { copyUp } from './copy-up.ts'
 import { type Creation, hookContainer } from './creation.ts'
-import { inspectExecutable } from './executable.ts'
+import { type ExecutableKind, inspectExecutable } from './executable.ts'
 import { openHookFiles } from './hooks.ts'
 import { findHome } from './passwd.ts'
 import type { Answer, Meeting } from './protocol.ts'
@@ -20,9 +20,7 @@ export function exchange(creation: Creation, step: Exchange, meeting: Meeting): 
       if (kind.foreign !== undefined) {
         creation.record = { ...creation.record, foreignExecutable: kind.foreign }
       }
-      return kind.interpreter?.startsWith('/')
-        ? answerText(kind.interpreter)
-        : { verdict: 'proceed' }
+      return answerInspection(kind)
     }
     case 'mount-filesystem':
       if (first === undefined || second === undefined) throw new Error('copy-up without its fds')
@@ -36,6 +34,11 @@ export function exchange(creation: Creation, step: Exchange, meeting: Meeting): 
   }
 }
 
-function answerText(text: string): Answer {
+/** The interpreter, for the process to see whether it is there. */
+export function answerInspection({ interpreter }: ExecutableKind): Answer {
+  return interpreter?.startsWith('/') ? answerText(interpreter) : { verdict: 'proceed' }
+}
+
+export function answerText(text: string): Answer {
   return { verdict: 'proceed', bytes: Buffer.from(`${text}\0`) }
 }

@@ -4,6 +4,8 @@ const HINTS: Readonly<Record<string, string>> = {
   'clone3 ENOSPC':
     'a limit on namespaces is reached: see the sysctls user.max_*_namespaces and the nesting depth',
   'clone3 EAGAIN': 'a limit on processes is reached: see pids.max of the cgroup and RLIMIT_NPROC',
+  'clone3 EBUSY': 'the cgroup has controllers enabled for its children: it takes no process',
+  'clone3 ENOMEM': 'out of memory, or the first process of the pid namespace has ended',
   'clone3 EINVAL': 'the kernel lacks one of the namespaces asked for',
   'fsopen ENODEV': 'this kernel does not know the filesystem type; is its module loaded?',
   'fsconfig EINVAL': 'the filesystem does not take one of the mount options',
@@ -32,6 +34,7 @@ const HINTS: Readonly<Record<string, string>> = {
   'set_mempolicy EINVAL':
     'a node is not there or not in cpuset.mems, or the flags do not go together',
   'setgroups EPERM': 'changing groups needs CAP_SETGID',
+  'sched_setaffinity EINVAL': 'the machine, or the cpuset, has none of these CPUs',
   'seccomp EINVAL': 'the kernel refuses the filter or one of its flags',
   'seccomp EACCES': 'loading a filter needs CAP_SYS_ADMIN or /process/noNewPrivileges',
   'sethostname EPERM': 'the hostname needs a uts namespace of its own',

@@ -5,6 +5,7 @@ import { args } from './process/args.ts'
 import { capabilities } from './process/capabilities.ts'
 import { cwd } from './process/cwd.ts'
 import { env } from './process/env.ts'
+import { execCPUAffinity } from './process/exec-cpu-affinity.ts'
 import { ioPriority } from './process/io-priority.ts'
 import { noNewPrivileges } from './process/no-new-privileges.ts'
 import { oomScoreAdj } from './process/oom-score-adj.ts'
@@ -28,7 +29,7 @@ export const process: Fields<Process> = {
   selinuxLabel,
   scheduler,
   ioPriority,
-  execCPUAffinity: { unsupported: 'CPU affinity of exec' },
+  execCPUAffinity,
   args,
   commandLine: { ignored: 'it is for Windows' },
 }

@@ -69,3 +69,27 @@ export interface CreateOptions {
   /** Detached containers need a console socket for a terminal; checked at planning. */
   readonly detach: boolean
 }
+
+/** What the caller of `exec` asked for beside the process. */
+export interface ExecOptions extends CreateOptions {
+  /** Paths below the container's cgroup, by controller; `''`: in all hierarchies. */
+  readonly subCgroups: ReadonlyMap<string, string>
+}
+
+/** A cgroup of a running container. */
+export interface ContainerCgroup {
+  /** Mount point of the hierarchy. */
+  readonly hierarchy: string
+  /** Below it, absolute. */
+  readonly path: string
+  readonly version: 1 | 2
+  /** Where its first process is, if that is below `path` (v2 alone). */
+  readonly pathOfInit?: string
+}
+
+/** What the planner knows of a running container. */
+export interface ContainerFacts {
+  /** The types of its namespaces that are not the runtime's own. */
+  readonly namespaces: readonly NamespaceType[]
+  readonly cgroups: readonly ContainerCgroup[]
+}

@@ -76,6 +76,21 @@ export function lowerCreate(plan: Plan, options: LowerOptions): Lowered {
   }
 }
 
+/** What `exec` runs, and what the engine does when the program meets it at a number. */
+export type LoweredExec = Pick<Lowered, 'program' | 'meets'>
+
+/**
+ * Lowers a further process of a container. The program is given `container`, a pidfd of the
+ * container's first process.
+ */
+export function lowerExec({ steps }: Plan, architecture: Architecture): LoweredExec {
+  const context = createContext(steps, { architecture, bundle: '/' })
+  beginProgram(context)
+  while (context.position < context.steps.length) lowerNext(context)
+  endProgram(context)
+  return { program: context.asm.finish(), meets: context.meets }
+}
+
 /** A hook in the runtime's namespaces: the same sequence, in an executor that enters nothing. */
 export function lowerHook(step: RunHook, bundle: string, architecture: Architecture): Program {
   const asm = createAssembler(architecture)

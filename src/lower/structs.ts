@@ -97,6 +97,13 @@ export function encodeIds(ids: readonly number[]): Uint8Array {
   return bytes
 }
 
+/** cpu_set_t, as long as its last CPU needs; at least one. */
+export function encodeCpuMask(cpus: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(8 * (Math.floor(Math.max(...cpus) / 64) + 1))
+  for (const cpu of cpus) bytes[cpu >> 3] = (bytes[cpu >> 3] ?? 0) | (1 << (cpu & 7))
+  return bytes
+}
+
 /** _LINUX_CAPABILITY_VERSION_3 for the calling process. */
 export function encodeCapabilityHeader(): Uint8Array {
   return encodeIds([0x2008_0522, 0])

@@ -10,7 +10,8 @@ const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
     `write ${quote(value)} to ${hierarchy}${path}/${file}`,
   'attach-device-filter': ({ hierarchy, path, listing }) =>
     `attach device filter of ${listing.length} instructions to ${hierarchy}${path}`,
-  'join-cgroup': ({ hierarchy, path }) => `join cgroup ${hierarchy}${path}`,
+  'join-cgroup': ({ hierarchy, path, otherwise: other }) =>
+    `join cgroup ${hierarchy}${path}${otherwise(other)}`,
   'set-oom-score': ({ value }) => `set oom_score_adj ${value}`,
   'record-created': () => 'record that it is created',
   'run-hook': ({ hook, path, args, timeout }) =>
@@ -18,6 +19,10 @@ const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
   'join-namespace': ({ namespace, path }) => `join ${namespace} namespace ${path}`,
   'clone-init': ({ namespaces, intoCgroup }) =>
     `clone init${list(' in new namespaces', namespaces)}${intoCgroup === undefined ? '' : `, into cgroup ${intoCgroup}`}`,
+  'join-container': ({ namespaces }) => `join namespaces${list('', namespaces)} of the container`,
+  'clone-process': ({ intoCgroup, otherwiseCgroup }) =>
+    `clone process${intoCgroup === undefined ? '' : ` into cgroup ${intoCgroup}`}${otherwise(otherwiseCgroup)}`,
+  'set-affinity': ({ cpus }) => `run on ${cpus.length} CPUs${list('', cpus.slice(0, 8))}`,
   'unshare-cgroup-namespace': () => 'unshare cgroup namespace',
   'new-session': () => 'start a session',
   'join-session-keyring': ({ name, label }) =>
@@ -101,6 +106,10 @@ function list(title: string, words: readonly (string | number)[]): string {
 /** Only where a reader could not tell where the word ends. */
 function quote(word: string): string {
   return /^[^\s"'\\\p{C}]+$/u.test(word) ? word : JSON.stringify(word)
+}
+
+function otherwise(cgroup: string | undefined): string {
+  return cgroup === undefined ? '' : `, or ${cgroup} where that takes no process`
 }
 
 function octal(mode: number): string {

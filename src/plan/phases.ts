@@ -5,6 +5,11 @@
 export const PHASES = [
   // Limits are in force before there is a process that could exceed them.
   'cgroup',
+  // exec alone, and first: nothing of it ever runs beside the container's limits.
+  'initial-affinity',
+  'enter-cgroup',
+  // A cpuset's own CPUs are given by the cgroup that was just entered.
+  'final-affinity',
   // In the runtime's namespaces: setns to a pid namespace acts on children only.
   'stage',
   'clone',
@@ -65,3 +70,33 @@ export const PHASES = [
 ] as const
 
 export type Phase = (typeof PHASES)[number]
+
+const ONLY_EXEC: readonly Phase[] = ['initial-affinity', 'enter-cgroup', 'final-affinity']
+
+export const CREATE_PHASES: ReadonlySet<Phase> = new Set(
+  PHASES.filter((phase) => !ONLY_EXEC.includes(phase)),
+)
+
+/** What a further process of a container needs: the rest was done when the container was made. */
+export const EXEC_PHASES: ReadonlySet<Phase> = new Set<Phase>([
+  'initial-affinity',
+  'enter-cgroup',
+  'final-affinity',
+  'stage',
+  'clone',
+  'namespaces',
+  'session',
+  'stdio',
+  'directory',
+  'home',
+  'raise-limits',
+  'bounding-set',
+  'identity',
+  'capabilities',
+  'executable',
+  'descriptors',
+  'limits',
+  'seccomp',
+  'final-capabilities',
+  'execute',
+])

@@ -117,6 +117,8 @@ export interface JoinCgroup extends Base {
   readonly kind: 'join-cgroup'
   readonly hierarchy: string
   readonly path: string
+  /** Joined where v2 answers EBUSY, since the path has controllers for its children. */
+  readonly otherwise?: string
 }
 
 /** Writes /proc/PID/oom_score_adj of the container's process. */
@@ -178,6 +180,28 @@ export interface CloneInit extends Base {
   readonly namespaces: readonly NamespaceType[]
   /** v2 only: the cgroup directory for CLONE_INTO_CGROUP. */
   readonly intoCgroup?: string
+}
+
+/** setns(2) to these namespaces of the container, by the pidfd of its first process. */
+export interface JoinContainer extends Base {
+  readonly kind: 'join-container'
+  readonly namespaces: readonly NamespaceType[]
+}
+
+/** clone3(2): a further process of the container, in the pid namespace that was joined. */
+export interface CloneProcess extends Base {
+  readonly kind: 'clone-process'
+  /** v2 only: the cgroup directory for CLONE_INTO_CGROUP. */
+  readonly intoCgroup?: string
+  /** The one for EBUSY: the first has controllers for its children. */
+  readonly otherwiseCgroup?: string
+}
+
+/** sched_setaffinity(2) of the process itself. */
+export interface SetAffinity extends Base {
+  readonly kind: 'set-affinity'
+  /** Numbers of CPUs; those that the machine or the cpuset does not have count for nothing. */
+  readonly cpus: readonly number[]
 }
 
 /** unshare(CLONE_NEWCGROUP), once the process is in its v1 cgroups. */
@@ -458,6 +482,9 @@ export interface Execute extends Base {
 export type InitStep =
   | JoinNamespace
   | CloneInit
+  | JoinContainer
+  | CloneProcess
+  | SetAffinity
   | UnshareCgroupNamespace
   | NewSession
   | JoinSessionKeyring

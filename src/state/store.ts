@@ -23,6 +23,7 @@ import { type ContainerRecord, parseRecord } from './record.ts'
 
 const RECORD = 'state.json'
 const RECORD_DRAFT = '.state.json'
+const KEPT_CONFIG = 'config.json'
 const STATUS_PAGE = 'status'
 const START_SOCKET = 'start.sock'
 const CHANGE_TIMEOUT_MS = 200
@@ -30,7 +31,13 @@ const CHANGE_PAUSE_MS = 5
 const ID = /^[A-Za-z0-9_+.-]{1,1024}$/
 
 /** Everything that a container's directory ever holds; the record goes last. */
-export const CONTAINER_FILES = [RECORD_DRAFT, STATUS_PAGE, START_SOCKET, RECORD] as const
+export const CONTAINER_FILES = [
+  RECORD_DRAFT,
+  KEPT_CONFIG,
+  STATUS_PAGE,
+  START_SOCKET,
+  RECORD,
+] as const
 
 export interface Root extends Disposable {
   readonly fd: number
@@ -156,6 +163,29 @@ export function readRecordText(directory: ContainerDirectory): string | undefine
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error
     return undefined
+  }
+}
+
+/** Writes what `exec` needs of the config; once, while the container is created. */
+export function writeKeptText(directory: ContainerDirectory, text: string): void {
+  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
+  const path = pathBelow(directory.fd, KEPT_CONFIG)
+  const fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+  try {
+    const bytes = Buffer.from(text)
+    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Empty where there is none: the container is from before it was kept. */
+export function readKeptText(directory: ContainerDirectory): string {
+  try {
+    return readFileSync(pathBelow(directory.fd, KEPT_CONFIG), 'utf8')
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return ''
+    throw error
   }
 }
 

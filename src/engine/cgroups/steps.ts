@@ -97,7 +97,13 @@ export function writeCgroupFile(step: WriteCgroupFile): void {
   }
 }
 
-/** Puts a process into the cgroup. */
+/** Puts a process into the cgroup; where that takes none, into the step's other one. */
 export function joinCgroup(step: JoinCgroup, pid: number): void {
-  writeCgroup(`${step.hierarchy + step.path}/cgroup.procs`, String(pid))
+  const join = (path: string) => writeCgroup(`${step.hierarchy + path}/cgroup.procs`, String(pid))
+  try {
+    join(step.path)
+  } catch (error) {
+    if (codeOf(error) !== 'EBUSY' || step.otherwise === undefined) throw error
+    join(step.otherwise)
+  }
 }

@@ -39,7 +39,17 @@ export function lowerChangeDirectory(context: Context, step: ChangeDirectory): v
   const directory = asm.slot('cwd', step.path)
   const how = ['PATH', 'DIRECTORY', 'CLOEXEC'] as const
   const within = ['IN_ROOT', 'NO_MAGICLINKS'] as const
-  openBelow(asm, slotValue(rootOf(context)), step.path, how, within, { into: directory })
+  const because = (why: string): Label =>
+    failure(context, FAIL.directory, `chdir to cwd (${JSON.stringify(step.path)}) failed: ${why}`)
+  openBelow(asm, slotValue(rootOf(context)), step.path, how, within, {
+    into: directory,
+    // In the words that engines choose exit status 126 and 127 by.
+    on: {
+      ENOENT: because('no such file or directory'),
+      ENOTDIR: because('not a directory'),
+      EACCES: because('permission denied'),
+    },
+  })
   asm.call('fchdir', [slotValue(directory)])
   close(asm, directory)
   if (!isNeededLater(context, 'change-directory', 'read-home')) closeRoot(context)

@@ -15,7 +15,7 @@ import { immediate, load, slotValue } from '../operands.ts'
 import { writeProcfs } from '../procfs.ts'
 import { CLONE_ARGS_AT, encodeCloneArgs } from '../structs.ts'
 
-const NAMESPACE: Readonly<Record<NamespaceType, keyof typeof CLONE.values>> = {
+export const NAMESPACE: Readonly<Record<NamespaceType, keyof typeof CLONE.values>> = {
   pid: 'NEWPID',
   network: 'NEWNET',
   mount: 'NEWNS',

@@ -10,6 +10,7 @@ import {
 } from './attributes.ts'
 import { lowerMakeDevice, lowerMakeDirectory, lowerMakeSymlink } from './devices.ts'
 import { lowerChangeDirectory, lowerOwnStdio, lowerVerifyDirectory } from './directory.ts'
+import { lowerAffinity, lowerCloneProcess, lowerJoinContainer } from './entrance.ts'
 import {
   lowerExecute,
   lowerFindExecutable,
@@ -53,6 +54,9 @@ type Table = {
 const LOWER: Table = {
   'join-namespace': lowerJoinNamespace,
   'clone-init': lowerCloneInit,
+  'join-container': lowerJoinContainer,
+  'clone-process': lowerCloneProcess,
+  'set-affinity': lowerAffinity,
   'unshare-cgroup-namespace': lowerUnshareCgroup,
   'new-session': lowerNewSession,
   'join-session-keyring': lowerSessionKeyring,
