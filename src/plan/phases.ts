@@ -71,32 +71,53 @@ export const PHASES = [
 
 export type Phase = (typeof PHASES)[number]
 
-const ONLY_EXEC: readonly Phase[] = ['initial-affinity', 'enter-cgroup', 'final-affinity']
+/** A further process of a container leaves out what was done when the container was made. */
+const COMMANDS: Readonly<Record<Phase, 'create' | 'exec' | 'both'>> = {
+  cgroup: 'create',
+  'initial-affinity': 'exec',
+  'enter-cgroup': 'exec',
+  'final-affinity': 'exec',
+  stage: 'both',
+  clone: 'both',
+  process: 'create',
+  namespaces: 'both',
+  session: 'both',
+  network: 'create',
+  hostname: 'create',
+  sysctl: 'create',
+  rootfs: 'create',
+  mounts: 'create',
+  devices: 'create',
+  'runtime-hooks': 'create',
+  'container-hooks': 'create',
+  'working-directory': 'create',
+  readonly: 'create',
+  masks: 'create',
+  'enter-root': 'create',
+  stdio: 'both',
+  directory: 'both',
+  home: 'both',
+  'raise-limits': 'both',
+  attributes: 'both',
+  'bounding-set': 'both',
+  identity: 'both',
+  capabilities: 'both',
+  executable: 'both',
+  created: 'create',
+  start: 'create',
+  'start-hooks': 'create',
+  descriptors: 'both',
+  limits: 'both',
+  seccomp: 'both',
+  'final-capabilities': 'both',
+  execute: 'both',
+  poststart: 'create',
+  poststop: 'create',
+}
 
-export const CREATE_PHASES: ReadonlySet<Phase> = new Set(
-  PHASES.filter((phase) => !ONLY_EXEC.includes(phase)),
-)
+function phasesOf(command: 'create' | 'exec'): ReadonlySet<Phase> {
+  return new Set(PHASES.filter((phase) => [command, 'both'].includes(COMMANDS[phase])))
+}
 
-/** What a further process of a container needs: the rest was done when the container was made. */
-export const EXEC_PHASES: ReadonlySet<Phase> = new Set<Phase>([
-  'initial-affinity',
-  'enter-cgroup',
-  'final-affinity',
-  'stage',
-  'clone',
-  'namespaces',
-  'session',
-  'stdio',
-  'directory',
-  'home',
-  'raise-limits',
-  'bounding-set',
-  'identity',
-  'capabilities',
-  'executable',
-  'descriptors',
-  'limits',
-  'seccomp',
-  'final-capabilities',
-  'execute',
-])
+export const CREATE_PHASES = phasesOf('create')
+export const EXEC_PHASES = phasesOf('exec')

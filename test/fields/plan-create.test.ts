@@ -58,10 +58,6 @@ describe('the plan of create', () => {
     const map = [{ containerID: 0, hostID: 1, size: 1 }]
     const spec: Spec = {
       ...SPEC,
-      process: {
-        ...process,
-        execCPUAffinity: { initial: '0' },
-      },
       linux: {
         ...SPEC.linux,
         uidMappings: map,
@@ -76,7 +72,6 @@ describe('the plan of create', () => {
     expect(named).toEqual([
       ...['uidMappings', 'gidMappings', 'timeOffsets', 'netDevices'].map((key) => `/linux/${key}`),
       ...['mountLabel', 'intelRdt'].map((key) => `/linux/${key}`),
-      '/process/execCPUAffinity',
     ])
   })
 

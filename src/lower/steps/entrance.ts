@@ -2,7 +2,7 @@
 import type { CloneProcess, JoinContainer, SetAffinity } from '../../plan/steps.ts'
 import { control, open } from '../calls.ts'
 import { CLONE, flags, PR, ZERO } from '../constants.ts'
-import { addMeet, type Context, failure } from '../context.ts'
+import { addMeet, type Context, failure, isNeededLater } from '../context.ts'
 import { FAIL } from '../fail-codes.ts'
 import {
   address,
@@ -13,12 +13,15 @@ import {
   type Slot,
   slotValue,
 } from '../operands.ts'
+import { mountProcfs } from '../procfs.ts'
 import { CLONE_ARGS_AT, encodeCloneArgs, encodeCpuMask } from '../structs.ts'
 import { NAMESPACE } from './namespaces.ts'
 
 /** By pidfd: all at once, and never those of another process that got the pid since. */
 export function lowerJoinContainer(context: Context, step: JoinContainer): void {
   const { asm } = context
+  // Inside, a procfs may be refused: where others are masked, or the user namespace is another.
+  if (step.phase === 'namespaces' && isNeededLater(context, 'set-exec-label')) mountProcfs(context)
   if (step.namespaces.length > 0) {
     const gone = failure(context, FAIL.refused, 'cannot exec in a stopped container: it just ended')
     const what = flags(CLONE, ...step.namespaces.map((name) => NAMESPACE[name]))
