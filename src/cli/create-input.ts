@@ -13,6 +13,7 @@ import { prepareCreate } from './prepare.ts'
 export function addCreateFlags(command: Command): Command {
   return command
     .option('-b, --bundle <dir>', 'directory with config.json', '.')
+    .option('-f, --config <file>', "read this in place of the bundle's config.json; - is stdin")
     .option('--console-socket <path>', 'unix socket that takes the terminal (not supported yet)')
     .option('--pid-file <file>', "write the pid of the container's process here")
     .option('--pidfd-socket <path>', "unix socket that takes a pidfd of the container's process")
@@ -36,6 +37,7 @@ export function readCreateInput(id: string, flags: Flags, context: Context): Cre
   // Made only with the first container: a config that is wrong leaves nothing behind.
   using root = existsSync(globals.root) ? openRoot(globals.root) : undefined
   const prepared = prepareCreate(readOptions(id, flags, context), request, {
+    ...readConfigFlag(flags),
     ...(root && { cacheDirectory: root.fd }),
   })
   for (const line of prepared.ignored) log.debug(line)
@@ -54,6 +56,12 @@ export function readCreateInput(id: string, flags: Flags, context: Context): Cre
     ...(pidfdSocket && { pidfdSocket: resolve(pidfdSocket) }),
     warn: log.warning,
   }
+}
+
+/** Like all paths of a command line, it is relative to where the caller is. */
+export function readConfigFlag(flags: Flags): { config?: string } {
+  const config = textFlag(flags, 'config')
+  return config === undefined ? {} : { config }
 }
 
 export function readOptions(

@@ -27,15 +27,15 @@ export function addGlobalFlags(program: Command): void {
       '--log <target>',
       'append log records to FILE, journald:ID or syslog:ID (default: stderr)',
     )
-    .option('--log-format <format>', 'text or json', 'text')
-    .option('--log-level <level>', 'debug, warning or error', 'warning')
+    .option('--log-format <text|json>', 'how records look', 'text')
+    .option('--log-level <debug|warning|error>', 'the least of what is logged', 'warning')
     .option('--debug', 'same as --log-level debug')
-    .option('--cgroup-manager <manager>', 'cgroupfs, systemd or disabled', 'cgroupfs')
+    .option('--cgroup-manager <cgroupfs|systemd|disabled>', 'who makes cgroups', 'cgroupfs')
     .option(
       '--systemd-cgroup',
       'same as --cgroup-manager systemd: cgroupsPath is slice:prefix:name',
     )
-    .option('--rootless <word>', 'true, false or auto: taken for compatibility, without effect')
+    .option('--rootless <true|false|auto>', 'taken for compatibility, without effect')
 }
 
 /** Podman sends no --root, so its default must stay the same for a user. */

@@ -25,6 +25,8 @@ export interface Prepared {
 export interface PrepareOptions {
   /** Puts other facts in the place of those of this host. */
   readonly adjust?: (facts: Facts) => Facts
+  /** In place of the bundle's config.json; `-`: stdin. */
+  readonly config?: string
   /** An fd of the directory for compiled seccomp filters. */
   readonly cacheDirectory?: number
 }
@@ -33,9 +35,9 @@ export interface PrepareOptions {
 export function prepareCreate(
   options: CreateOptions,
   request: Request,
-  { adjust = (facts) => facts, ...lookOptions }: PrepareOptions = {},
+  { adjust = (facts) => facts, config, ...lookOptions }: PrepareOptions = {},
 ): Prepared {
-  const { spec, ignored, warnings, refuse } = loadBundle(options.bundle)
+  const { spec, ignored, warnings, refuse } = loadBundle(options.bundle, config)
   const facts = adjust(look(inquire(spec, options), request, lookOptions))
   const plan = tryPlan(() => planCreate(spec, options, facts), refuse)
   const lowered = lowerCreate(plan, { architecture: facts.architecture, bundle: options.bundle })

@@ -21,7 +21,10 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandDefinition>>> = {
   run: async () => (await import('./commands/run.ts')).run,
   list: async () => (await import('./commands/list.ts')).list,
   spec: async () => (await import('./commands/spec.ts')).spec,
+  checkpoint: async () => (await import('./commands/checkpoint.ts')).checkpoint,
+  restore: async () => (await import('./commands/restore.ts')).restore,
   plan: async () => (await import('./commands/plan.ts')).plan,
+  completion: async () => (await import('./commands/completion.ts')).completion,
   bundle: async () => (await import('./commands/bundle-new.ts')).bundleNew,
 }
 
@@ -102,6 +105,14 @@ function defineCommand(name: string, definition: CommandDefinition): Command {
     .option('-h, --help', 'show this help')
   definition.addFlags?.(command)
   return command
+}
+
+/** All commands, with the flags that commander knows: what shells complete. */
+export async function describeProgram(): Promise<readonly Command[]> {
+  const commands = await Promise.all(
+    Object.entries(COMMANDS).map(async ([name, load]) => defineCommand(name, await load())),
+  )
+  return [defineProgram(), ...commands]
 }
 
 async function showHelp(program: Command): Promise<string> {

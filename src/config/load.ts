@@ -1,12 +1,12 @@
 /** config.json → Spec: parsed, validated, checked, with every issue at once. */
-import { isUtf8 } from 'node:buffer'
-import { closeSync, constants, fstatSync, openSync, readFileSync, realpathSync } from 'node:fs'
+import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Issue, type Pointer, SpecError, UsageError } from '../errors.ts'
 import { processChecks } from './checks/process.ts'
 import { runChecks } from './checks.ts'
 import { toIssues } from './complaints.ts'
 import { type JsonDocument, locate, parseJson } from './parse-json.ts'
+import { explainFailure, nameDocument, readDocument } from './read-document.ts'
 import type { Features, Process, Spec, State } from './spec.ts'
 import {
   shapes,
@@ -22,7 +22,6 @@ import { collectWarnings } from './warnings.ts'
 const CONFIG_NAME = 'config.json'
 /** Nobody reads more, and each is looked up in the text. */
 const MAX_ISSUES = 100
-const MAX_BYTES = 16 * 1024 * 1024
 
 export interface Loaded {
   readonly spec: Spec
@@ -55,10 +54,17 @@ const validators: Readonly<Record<keyof Kinds, Validator>> = {
   features: validateFeatures,
 }
 
-/** Reads the bundle's config.json; whether its rootfs is there is for `host` to find out. */
-export function loadBundle(directory: string): Loaded & { readonly bundle: string } {
+/**
+ * Reads the bundle's config.json, or the file that is named in its place (`-`: stdin). Whether its
+ * rootfs is there is for `host` to find out.
+ */
+export function loadBundle(
+  directory: string,
+  config?: string,
+): Loaded & { readonly bundle: string } {
   const bundle = resolveBundle(directory)
-  return { ...loadSpec(readInput(join(bundle, CONFIG_NAME)), CONFIG_NAME), bundle }
+  const text = readDocument(config ?? join(bundle, CONFIG_NAME))
+  return { ...loadSpec(text, config === undefined ? CONFIG_NAME : nameDocument(config)), bundle }
 }
 
 export function loadSpec(text: string, file: string): Loaded {
@@ -72,12 +78,12 @@ export function loadSpec(text: string, file: string): Loaded {
 
 /** The file of `exec --process`: config.json's `process` alone. */
 export function loadProcess(path: string): LoadedProcess {
-  const document = parseJson(readInput(path), path)
+  const document = parseJson(readDocument(path), nameDocument(path))
   const { value, issues, ignored } = validate('process', document)
   const spec: Spec = { ociVersion: '', process: value }
   const complaints = issues.map((issue) => ({ ...issue, pointer: PROCESS + issue.pointer }))
   const refuse = (later: readonly Issue[]) =>
-    new SpecError(path, place(document, later.map(asInProcess)))
+    new SpecError(nameDocument(path), place(document, later.map(asInProcess)))
   const all = [...complaints, ...runChecks(spec, complaints, processChecks)]
   if (all.length > 0) throw refuse(all)
   return { process: value, ignored, warnings: collectWarnings(spec), refuse }
@@ -140,32 +146,4 @@ function resolveBundle(directory: string): string {
   } catch (error) {
     throw new UsageError(`bundle ${directory}: ${explainFailure(error, 'directory')}`)
   }
-}
-
-function readInput(path: string): string {
-  let fd: number
-  try {
-    // Without O_NONBLOCK a fifo would keep us waiting for a writer.
-    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
-  } catch (error) {
-    throw new UsageError(`${path}: ${explainFailure(error, 'file')}`)
-  }
-  try {
-    const status = fstatSync(fd)
-    if (!status.isFile()) throw new UsageError(`${path}: not a regular file`)
-    if (status.size > MAX_BYTES) throw new UsageError(`${path}: larger than ${MAX_BYTES} bytes`)
-    const bytes = readFileSync(fd)
-    if (!isUtf8(bytes)) throw new UsageError(`${path}: not UTF-8`)
-    return bytes.toString()
-  } finally {
-    closeSync(fd)
-  }
-}
-
-function explainFailure(error: unknown, what: string): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
-  if (code === 'ENOENT') return `no such ${what}`
-  if (code === 'ENOTDIR') return 'not a directory'
-  if (code === 'EACCES') return 'permission denied'
-  return code
 }

@@ -99,6 +99,7 @@ const CASES: readonly (readonly [readonly string[], string | RegExp])[] = [
   [['kill', '--signal', '0x9', ID], 'unknown signal "0x9"'],
   [['start', ID], `start ${ID}: container does not exist: ${ID}`],
   [['spec'], 'File config.json exists. Remove it first'],
+  [['spec', '--file', log], `File ${log} exists. Remove it first`],
   [
     ['spec', '--bundle', '/no/such'],
     'spec: open("/no/such/config.json"): ENOENT: no such file or directory',

@@ -22,3 +22,8 @@ export function readReference(folder: string): ReferenceFile[] {
     text: readFileSync(new URL(`${folder}/${name}`, directory), 'utf8'),
   }))
 }
+
+/** One file of it; '' where there is none. */
+export function readReferenceText(path: string): string {
+  return hasReference ? readFileSync(new URL(path, directory), 'utf8') : ''
+}

@@ -11,7 +11,7 @@ export const list: CommandDefinition = {
   positionals: [],
   addFlags(command) {
     command
-      .option('-f, --format <format>', 'table or json', 'table')
+      .option('-f, --format <table|json>', 'how to print it', 'table')
       .option('-q, --quiet', 'ids only')
   },
   run(_positionals, flags, { globals, log }) {

@@ -4,7 +4,7 @@ import type { Facts } from '../../host/facts.ts'
 import { printListing } from '../../lower/print.ts'
 import { printPlan } from '../../plan/print.ts'
 import { type CommandDefinition, isSet, textFlag } from '../command.ts'
-import { addCreateFlags, readOptions } from '../create-input.ts'
+import { addCreateFlags, readConfigFlag, readOptions } from '../create-input.ts'
 import { prepareCreate } from '../prepare.ts'
 
 export const plan: CommandDefinition = {
@@ -12,7 +12,7 @@ export const plan: CommandDefinition = {
   positionals: ['[ID]'],
   addFlags(command) {
     addCreateFlags(command)
-      .option('-f, --format <format>', 'text or json', 'text')
+      .option('--format <text|json>', 'how to print it', 'text')
       .option('--syscalls', 'the system calls of each step as well')
   },
   run([id = 'ID'], flags, context) {
@@ -23,7 +23,7 @@ export const plan: CommandDefinition = {
     const prepared = prepareCreate(
       readOptions(id, { ...flags, detach: true }, context),
       context.request,
-      { adjust: asRoot },
+      { adjust: asRoot, ...readConfigFlag(flags) },
     )
     const { warnings, plan, lowered } = prepared
     const { listing } = lowered.program

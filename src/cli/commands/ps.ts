@@ -13,7 +13,7 @@ export const ps: CommandDefinition = {
   // `ps ID -o pid,args`: these flags are ps's own.
   stopsAtPositional: true,
   addFlags(command) {
-    command.option('-f, --format <format>', 'table or json', 'table')
+    command.option('-f, --format <table|json>', 'how to print it', 'table')
   },
   async run([id = '', ...args], flags, { globals, request }) {
     const format = textFlag(flags, 'format')

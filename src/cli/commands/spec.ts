@@ -11,10 +11,12 @@ export const spec: CommandDefinition = {
   addFlags(command) {
     command
       .option('-b, --bundle <dir>', 'directory to write it to', '.')
+      .option('-f, --file <file>', 'write to this file, in place of config.json of --bundle')
       .option('--rootless', 'for a container without root')
   },
   run(_positionals, flags) {
-    const file = join(textFlag(flags, 'bundle') ?? '.', 'config.json')
+    const name = textFlag(flags, 'file')
+    const file = name ?? join(textFlag(flags, 'bundle') ?? '.', 'config.json')
     const config = defaultSpec({
       rootless: isSet(flags, 'rootless'),
       unified: hasUnifiedCgroups(),
@@ -25,7 +27,7 @@ export const spec: CommandDefinition = {
       writeFileSync(file, `${stringifyJson(config, '\t')}\n`, { flag: 'wx', mode: 0o666 })
     } catch (error) {
       if (!existsSync(file)) throw error
-      throw new UsageError('File config.json exists. Remove it first')
+      throw new UsageError(`File ${name ?? 'config.json'} exists. Remove it first`)
     }
     return {}
   },
