@@ -1,5 +1,6 @@
 /** The flags of `checkpoint` and `restore`, which are not supported yet: engines probe for them. */
 import type { Command } from 'commander'
+import { collect } from './command.ts'
 
 export function addImageFlags(command: Command): Command {
   return command
@@ -14,7 +15,7 @@ export function addImageFlags(command: Command): Command {
     .option('--file-locks', 'with file locks')
     .option('--lazy-pages', 'leave memory behind, to be fetched when it is used')
     .option('--manage-cgroups-mode <soft|full|strict|ignore>', 'what is kept of cgroups')
-    .option('--empty-ns <network>', 'without what is in this namespace')
+    .option('--empty-ns <network>', 'without what is in this namespace; repeatable', collect, [])
     .option('--network-lock <iptables|nftables|skip>', 'how the network is held meanwhile')
     .option('--auto-dedup', 'remove from the image what has been read')
 }
