@@ -4,6 +4,7 @@ import { cgroupsPath } from './linux/cgroups-path.ts'
 import { devices } from './linux/devices.ts'
 import { maskedPaths } from './linux/masked-paths.ts'
 import { memoryPolicy } from './linux/memory-policy.ts'
+import { mountLabel } from './linux/mount-label.ts'
 import { namespaces } from './linux/namespaces.ts'
 import { personality } from './linux/personality.ts'
 import { readonlyPaths } from './linux/readonly-paths.ts'
@@ -28,7 +29,7 @@ export const linux: Fields<Linux> = {
   // Read-only first: a path may be in both lists, and a mask shall lie on top.
   readonlyPaths,
   maskedPaths,
-  mountLabel: { unsupported: 'SELinux' },
+  mountLabel,
   intelRdt: { unsupported: 'Intel RDT' },
   memoryPolicy,
   personality,

@@ -11,6 +11,7 @@ import { checkDestination } from './mounts/destination.ts'
 import { planFilesystem } from './mounts/filesystem.ts'
 import type { MountRequest } from './mounts/mount-request.ts'
 import { parseMountOptions } from './mounts/options.ts'
+import { planRemount } from './mounts/remount.ts'
 import { merge, notYet } from './walk.ts'
 
 /** `mounts`: in the order of the config, since one may lie in another. */
@@ -35,7 +36,8 @@ function planMount(
     destination: cleanPath(mount.destination),
     wishes: parseMountOptions(mount.options ?? []),
   }
-  const issues = [...checkSupport(request), ...checkDestination(request)]
+  const isChanged = request.wishes.remount
+  const issues = [...checkSupport(request), ...(isChanged ? [] : checkDestination(request))]
   if (issues.length > 0) return { issues }
   return planByKind(request, configured.slice(index + 1), planning)
 }
@@ -45,11 +47,14 @@ function planByKind(
   later: readonly Mount[],
   planning: Planning,
 ): Contribution {
+  if (request.wishes.remount) {
+    return finishReadonlyLater(planRemount(request), request, later, planning)
+  }
   if (isBind(request.mount)) {
     return finishReadonlyLater(planBind(request, planning), request, later, planning)
   }
   if (request.mount.type === 'cgroup') return planCgroupMount(request, planning)
-  return finishReadonlyLater(planFilesystem(request), request, later, planning)
+  return finishReadonlyLater(planFilesystem(request, planning), request, later, planning)
 }
 
 function checkSupport({ mount, at, wishes }: MountRequest): Issue[] {
@@ -81,7 +86,9 @@ function finishReadonlyLater(
 }
 
 function makeWritable(step: Step): Step {
-  if (step.kind !== 'bind-mount' && step.kind !== 'mount-filesystem') return step
+  if (step.kind !== 'bind-mount' && step.kind !== 'mount-filesystem' && step.kind !== 'remount') {
+    return step
+  }
   const { set, clear } = step.attributes
   return { ...step, attributes: { set: set.filter((name) => name !== 'rdonly'), clear } }
 }

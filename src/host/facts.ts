@@ -41,6 +41,8 @@ export interface Facts {
   readonly limits: Readonly<Record<string, ResourceLimit>>
   /** Host paths that the config names (rootfs, bind sources, hooks), as they are now. */
   readonly paths: ReadonlyMap<string, PathKind>
+  /** Targets of the links among those that the config would not follow. */
+  readonly links: ReadonlyMap<string, string>
   /** For each namespace path in the config: the type and inode; undefined: not a namespace. */
   readonly namespaces: ReadonlyMap<string, { type: NamespaceType; inode: bigint } | undefined>
   /** Inodes of the runtime's own namespaces. */

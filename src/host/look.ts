@@ -6,6 +6,7 @@ import {
   lstatSync,
   openSync,
   readFileSync,
+  readlinkSync,
   type Stats,
   statSync,
 } from 'node:fs'
@@ -39,6 +40,7 @@ export function look(
     cgroup: parseHierarchies(readFileSync('/proc/self/mountinfo', 'latin1'), readControllers),
     limits: request.limits,
     paths: new Map([...followed, ...unfollowed]),
+    links: new Map(questions.links.flatMap(readLink)),
     namespaces: new Map(questions.namespaces.map((path) => [path, identifyNamespace(path)])),
     ownNamespaces: findOwnNamespaces(),
     lastCapability: Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'latin1')),
@@ -63,6 +65,14 @@ function statOf(path: string, follow: boolean): Stats | undefined {
     return follow ? statSync(path) : lstatSync(path)
   } catch {
     return undefined
+  }
+}
+
+function readLink(path: string): (readonly [string, string])[] {
+  try {
+    return [[path, readlinkSync(path)]]
+  } catch {
+    return []
   }
 }
 

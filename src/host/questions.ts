@@ -8,6 +8,8 @@ export interface Questions {
   readonly paths: readonly string[]
   /** Host paths that must not be links themselves: facts.paths says `link` of those that are. */
   readonly unfollowed: readonly string[]
+  /** Host paths that may be links, whose target then counts: facts.links has those that are. */
+  readonly links: readonly string[]
   /** Namespace paths to identify. */
   readonly namespaces: readonly string[]
   /** The profile that libseccomp has to compile. */
@@ -17,6 +19,9 @@ export interface Questions {
 /** `/dev/core` is made only where it leads somewhere. */
 export const KCORE = '/proc/kcore'
 
+/** Mount options that look at a source which is a link. */
+const LINK_OPTIONS = ['copy-symlink', 'src-nofollow']
+
 /** The questions that a config raises; `look` answers them with facts. */
 export function inquire(spec: Spec, options: CreateOptions): Questions {
   const sources = (spec.mounts ?? []).map((mount) => resolveBindSource(mount, options.bundle))
@@ -25,6 +30,11 @@ export function inquire(spec: Spec, options: CreateOptions): Questions {
   return {
     paths: unique([KCORE, ...sources, ...hooksOnHost(spec).map(({ path }) => path)]),
     unfollowed: unique([resolveRootfs(spec, options.bundle)]),
+    links: unique(
+      (spec.mounts ?? [])
+        .filter((mount) => LINK_OPTIONS.some((option) => mount.options?.includes(option)))
+        .map((mount) => resolveBindSource(mount, options.bundle)),
+    ),
     namespaces: unique(namespaces),
     ...(seccomp === undefined ? {} : { seccomp }),
   }

@@ -71,11 +71,13 @@ export function cloneTree(
   path: string,
   recursive: boolean,
   options: CallOptions,
+  nofollow = false,
 ): void {
-  const how = either(
-    flags(OPEN_TREE, 'CLONE', 'CLOEXEC'),
-    flags(AT, ...(recursive ? (['RECURSIVE'] as const) : [])),
-  )
+  const at = [
+    ...(recursive ? (['RECURSIVE'] as const) : []),
+    ...(nofollow ? (['SYMLINK_NOFOLLOW'] as const) : []),
+  ]
+  const how = either(flags(OPEN_TREE, 'CLONE', 'CLOEXEC'), flags(AT, ...at))
   asm.call('open_tree', [AT_FDCWD, text(asm, path), how], options)
 }
 

@@ -84,11 +84,14 @@ export const MS = group('MS_', {
   NOSYMFOLLOW: 256,
   NOATIME: 1024,
   NODIRATIME: 2048,
+  SILENT: 1 << 15,
+  POSIXACL: 1 << 16,
   UNBINDABLE: 1 << 17,
   PRIVATE: 1 << 18,
   SLAVE: 1 << 19,
   SHARED: 1 << 20,
   RELATIME: 1 << 21,
+  I_VERSION: 1 << 23,
   STRICTATIME: 1 << 24,
   LAZYTIME: 1 << 25,
 })
@@ -111,7 +114,13 @@ export const MOUNT_ATTR = group('MOUNT_ATTR_', {
 
 export const FSOPEN = group('FSOPEN_', { CLOEXEC: 1 })
 export const FSMOUNT = group('FSMOUNT_', { CLOEXEC: 1 })
-export const FSCONFIG = group('FSCONFIG_', { SET_FLAG: 0, SET_STRING: 1, CMD_CREATE: 6 })
+export const FSPICK = group('FSPICK_', { CLOEXEC: 1, EMPTY_PATH: 8 })
+export const FSCONFIG = group('FSCONFIG_', {
+  SET_FLAG: 0,
+  SET_STRING: 1,
+  CMD_CREATE: 6,
+  CMD_RECONFIGURE: 7,
+})
 export const OPEN_TREE = group('OPEN_TREE_', { CLONE: 1, CLOEXEC: 0o2000000 })
 export const MOVE_MOUNT = group('MOVE_MOUNT_', { F_EMPTY_PATH: 0x4, T_EMPTY_PATH: 0x40 })
 

@@ -1,5 +1,12 @@
 /** A step in words: what `plan` prints, and what an error says that the step was doing. */
-import type { AttributeChange, BindMount, MountFilesystem, Step, StepKind } from './steps.ts'
+import type {
+  AttributeChange,
+  BindMount,
+  MountFilesystem,
+  Remount,
+  Step,
+  StepKind,
+} from './steps.ts'
 
 type Describe<K extends StepKind> = (step: Extract<Step, { readonly kind: K }>) => string
 
@@ -38,6 +45,7 @@ const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
     `mount ${step.type}${step.source === step.type ? '' : ` ${step.source}`} on ${step.destination}${describeMount(step)}`,
   'bind-mount': (step) =>
     `${step.recursive ? 'rbind' : 'bind'} ${step.source} on ${step.destination}${describeMount(step)}`,
+  remount: (step) => `remount ${step.destination}${describeMount(step)}`,
   'finish-readonly': ({ destination }) => `make ${destination} read-only`,
   'make-device': ({ path, type, major, minor, mode, uid, gid }) =>
     `make ${path} ${type}${type === 'p' ? '' : ` ${major}:${minor}`} ${octal(mode)} ${uid}:${gid}`,
@@ -82,14 +90,19 @@ export function describeStep(step: Step): string {
   return describe(step)
 }
 
-function describeMount(step: MountFilesystem | BindMount): string {
-  const parameters = step.kind === 'mount-filesystem' ? step.parameters : []
+function describeMount(step: MountFilesystem | BindMount | Remount): string {
+  const parameters = step.kind === 'bind-mount' ? [] : step.parameters
   const words = [
     ...describeAttributes(step.attributes, ''),
     ...describeAttributes(step.recursiveAttributes, 'r'),
     ...step.propagation.map((change) => `${change.recursive ? 'r' : ''}${change.propagation}`),
     ...parameters.map(({ key, value }) => (value === undefined ? key : `${key}=${value}`)),
     ...(step.kind === 'mount-filesystem' && step.copyUp ? ['tmpcopyup'] : []),
+    ...(step.kind === 'mount-filesystem' && step.label !== undefined
+      ? [`label=${step.label}`]
+      : []),
+    ...(step.kind === 'bind-mount' && step.sourceNofollow ? ['src-nofollow'] : []),
+    ...(step.kind !== 'remount' && step.nofollow ? ['dest-nofollow'] : []),
   ]
   return words.length === 0 ? '' : ` (${words.join(',')})`
 }

@@ -275,6 +275,10 @@ export interface MountFilesystem extends Base {
   readonly propagation: readonly PropagationChange[]
   /** Copy what the destination held before into the new filesystem (`tmpcopyup`). */
   readonly copyUp: boolean
+  /** Mounted on a link if the destination is one, not where it leads (`dest-nofollow`). */
+  readonly nofollow?: true
+  /** SELinux: the label of its root, for filesystems that take no `context` (mqueue). */
+  readonly label?: string
 }
 
 /** A bind mount of a host path at a destination below the root. */
@@ -288,12 +292,27 @@ export interface BindMount extends Base {
   readonly attributes: AttributeChange
   readonly recursiveAttributes: AttributeChange
   readonly propagation: readonly PropagationChange[]
+  /** Mounted on a link if the destination is one, not where it leads (`dest-nofollow`). */
+  readonly nofollow?: true
+  /** A source that is a link is shown as one (`src-nofollow`). */
+  readonly sourceNofollow?: true
+}
+
+/** Changes a mount that is there already. */
+export interface Remount extends Base {
+  readonly kind: 'remount'
+  readonly destination: string
+  /** Of the filesystem, for every mount of it; none: of this mount alone. */
+  readonly parameters: readonly FilesystemParameter[]
+  readonly attributes: AttributeChange
+  readonly recursiveAttributes: AttributeChange
+  readonly propagation: readonly PropagationChange[]
 }
 
 /** Makes a mount read-only after everything below it is in place. */
 export interface FinishReadonly extends Base {
   readonly kind: 'finish-readonly'
-  /** Destination of an earlier `mount-filesystem` or `bind-mount`, or `/` for the rootfs. */
+  /** Destination of an earlier mount step, or `/` for the rootfs. */
   readonly destination: string
 }
 
@@ -320,6 +339,8 @@ export interface MakeSymlink extends Base {
 export interface MaskPath extends Base {
   readonly kind: 'mask-path'
   readonly path: string
+  /** SELinux: the context of the tmpfs. */
+  readonly context?: FilesystemParameter
 }
 
 export interface MakePathReadonly extends Base {
@@ -496,6 +517,7 @@ export type InitStep =
   | BindRootfs
   | MountFilesystem
   | BindMount
+  | Remount
   | FinishReadonly
   | MakeDevice
   | MakeSymlink

@@ -1,6 +1,7 @@
 /**
  * The rig of the container tests: bundles with a probe in them, run by tsrunc and, to prove the
- * tests themselves, by runc: `TSRUNC_TEST_RUNTIME=runc` or `both` (default: tsrunc).
+ * tests themselves, by others: `TSRUNC_TEST_RUNTIME=runc`, `crun` or `both`, which is tsrunc and runc
+ * (default: tsrunc).
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import {
@@ -24,7 +25,7 @@ import { baseConfig, type Config } from './config.ts'
 export type Patch = (config: Config, bundle: Bundle) => void
 
 export interface Runtime {
-  readonly name: 'tsrunc' | 'runc'
+  readonly name: 'tsrunc' | 'runc' | 'crun'
   readonly path: string
 }
 
@@ -85,9 +86,13 @@ export function describeContainers(title: string, define: (runtime: Runtime) => 
 function chooseRuntimes(): Runtime[] {
   const asked = process.env.TSRUNC_TEST_RUNTIME ?? 'tsrunc'
   const runtimes: Runtime[] = []
-  if (asked !== 'runc') runtimes.push({ name: 'tsrunc', path: resolve('bin/tsrunc') })
-  const runc = ['/usr/sbin/runc', '/usr/bin/runc', '/usr/local/sbin/runc'].find(existsSync)
-  if (asked !== 'tsrunc' && runc !== undefined) runtimes.push({ name: 'runc', path: runc })
+  const wanted = asked === 'both' ? ['tsrunc', 'runc'] : [asked]
+  if (wanted.includes('tsrunc')) runtimes.push({ name: 'tsrunc', path: resolve('bin/tsrunc') })
+  for (const name of ['runc', 'crun'] as const) {
+    const places = ['/usr/sbin', '/usr/bin', '/usr/local/sbin', '/usr/local/bin']
+    const path = places.map((directory) => join(directory, name)).find(existsSync)
+    if (wanted.includes(name) && path !== undefined) runtimes.push({ name, path })
+  }
   return runtimes
 }
 

@@ -40,6 +40,7 @@ export const FACTS: Facts = {
     ['/srv', 'directory'],
     ['/gone', 'missing'],
   ]),
+  links: new Map([['/srv/link', '../data']]),
   namespaces: new Map([
     ['/run/netns/blue', { type: 'network' as const, inode: 77n }],
     ['/proc/1/ns/uts', { type: 'uts' as const, inode: 2n }],

@@ -173,12 +173,90 @@ describe('what is refused of mounts', () => {
     expect(issuesOf(plan([{ ...proc, type: 'proc' }]))).toEqual([])
   })
 
-  test('idmapped mounts and remounts are not supported yet', () => {
+  test('idmapped mounts are not supported yet', () => {
     const map = [{ containerID: 0, hostID: 1, size: 1 }]
     const idmapped = { destination: '/a', type: 'tmpfs', uidMappings: map, gidMappings: [] }
-    expect(issuesOf(plan([{ ...idmapped, options: ['remount'] }]))).toEqual([
-      'not supported yet: /mounts/0/options/0 (the mount option remount)',
+    expect(issuesOf(plan([idmapped]))).toEqual([
       'not supported yet: /mounts/0/uidMappings (idmapped mounts)',
     ])
+  })
+})
+
+describe('an entry that changes what is mounted', () => {
+  const REMOUNT = {
+    kind: 'remount',
+    phase: 'mounts',
+    origin: '/mounts/0',
+    destination: '/data',
+    parameters: [],
+    attributes: NONE,
+    recursiveAttributes: NONE,
+    propagation: [],
+  }
+
+  test('with bind is about that mount alone', () => {
+    const options = ['bind', 'remount', 'ro', 'nosuid', 'size=1m']
+    expect(plan([{ destination: '/data', options }]).steps).toEqual([
+      { ...REMOUNT, attributes: { set: ['rdonly', 'nosuid'], clear: [] } },
+    ])
+  })
+
+  test('without bind is about its filesystem, too', () => {
+    const options = ['remount', 'ro', 'sync', 'size=1m']
+    const data = { destination: '/data', options }
+    const words = [{ key: 'sync' }, { key: 'size', value: '1m' }]
+    const attributes = { set: ['rdonly'], clear: [] }
+    const step = { ...REMOUNT, attributes }
+    expect(plan([{ ...data, type: 'tmpfs' }]).steps).toEqual([{ ...step, parameters: words }])
+    expect(plan([{ ...data, type: 'ext4' }]).steps).toEqual([
+      { ...step, parameters: [{ key: 'ro' }, ...words] },
+    ])
+  })
+
+  test('may be about /proc and the root, which no other mount may cover', () => {
+    for (const destination of ['/', '/proc', '/proc/sys']) {
+      expect(issuesOf(plan([{ destination, options: ['remount', 'nosuid'] }]))).toEqual([])
+    }
+  })
+
+  test('waits with ro until everything below is made', () => {
+    const steps = plan([
+      { destination: '/data', options: ['remount', 'ro'] },
+      { destination: '/data/sub', type: 'tmpfs' },
+    ]).steps
+    expect(steps?.map(({ kind }) => kind)).toEqual([
+      'remount',
+      'finish-readonly',
+      'mount-filesystem',
+    ])
+    expect(steps?.[0]).toMatchObject({ attributes: NONE })
+  })
+})
+
+describe('a source that is a link', () => {
+  const bind = (...options: string[]) =>
+    plan([{ destination: '/data', source: '/srv/link', options: ['bind', ...options] }]).steps
+
+  test('becomes a link of the same target', () => {
+    expect(bind('copy-symlink')).toEqual([
+      {
+        kind: 'make-symlink',
+        phase: 'mounts',
+        origin: '/mounts/0',
+        target: '../data',
+        path: '/data',
+      },
+    ])
+  })
+
+  test('is shown itself', () => {
+    expect(bind('src-nofollow', 'dest-nofollow')).toEqual([
+      { ...BIND, source: '/srv/link', sourceKind: 'file', nofollow: true, sourceNofollow: true },
+    ])
+  })
+
+  test('no link, no difference', () => {
+    const options = ['bind', 'copy-symlink', 'src-nofollow']
+    expect(plan([{ destination: '/data', source: '/srv', options }]).steps).toEqual([BIND])
   })
 })

@@ -64,14 +64,13 @@ describe('the plan of create', () => {
         gidMappings: map,
         timeOffsets: { monotonic: { secs: 1n } },
         netDevices: { eth0: {} },
-        mountLabel: 'a:b:c:d',
         intelRdt: { closID: 'a' },
       },
     }
     const named = refuse(spec).map((text) => /^not supported yet: (\S+) \(/.exec(text)?.[1])
     expect(named).toEqual([
       ...['uidMappings', 'gidMappings', 'timeOffsets', 'netDevices'].map((key) => `/linux/${key}`),
-      ...['mountLabel', 'intelRdt'].map((key) => `/linux/${key}`),
+      '/linux/intelRdt',
     ])
   })
 

@@ -29,8 +29,19 @@ afterAll(() => {
 })
 
 function ask(questions: Partial<Questions>) {
-  return look({ paths: [], unfollowed: [], namespaces: [], ...questions }, { limits: {} })
+  return look(
+    { paths: [], unfollowed: [], links: [], namespaces: [], ...questions },
+    { limits: {} },
+  )
 }
+
+test('of links that are not to be followed the target is told', () => {
+  const links = ['link', 'dangling', 'file', 'nothing'].map((name) => join(base, name))
+  expect([...ask({ links }).links]).toEqual([
+    [join(base, 'link'), 'directory'],
+    [join(base, 'dangling'), 'nowhere'],
+  ])
+})
 
 describe('a path', () => {
   test.each([

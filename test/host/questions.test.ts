@@ -31,6 +31,7 @@ describe('the questions that a config raises', () => {
     expect(questions).toEqual({
       paths: ['/proc/kcore', '/bundle/data', '/srv', '/h/1', '/h/2'],
       unfollowed: ['/bundle/rootfs'],
+      links: [],
       namespaces: ['/n'],
     })
   })

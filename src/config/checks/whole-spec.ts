@@ -59,7 +59,9 @@ function checkMounts({ mounts }: Spec): Issue[] {
       issues.push({ pointer: `${pointer}/destination`, expected: 'an absolute path', found: '""' })
     }
     const isBind = mount.options?.some((option) => option === 'bind' || option === 'rbind') ?? false
-    if (isBind && (mount.source ?? '') === '') {
+    // A remount is about what its destination shows already.
+    const hasSource = mount.options?.includes('remount') || (mount.source ?? '') !== ''
+    if (isBind && !hasSource) {
       issues.push({ pointer: `${pointer}/source`, expected: 'a path to bind', found: 'nothing' })
     }
     const { uidMappings, gidMappings } = mount

@@ -10,9 +10,16 @@ export function planBind(request: MountRequest, planning: Planning): Contributio
   if (source === undefined) {
     return { issues: [{ pointer: at, expected: 'a source: it is what a bind mount shows' }] }
   }
+  const target = facts.links.get(source)
+  if (target !== undefined && wishes.copySymlink) {
+    return {
+      steps: [{ kind: 'make-symlink', phase: 'mounts', origin: at, target, path: destination }],
+    }
+  }
+  const isLink = target !== undefined && wishes.sourceNofollow
   const issues = checkParameters(request)
   const kind = facts.paths.get(source)
-  if (kind === undefined || kind === 'missing') {
+  if (!isLink && (kind === undefined || kind === 'missing')) {
     const expected = 'an existing path of the host'
     issues.push({ pointer: `${at}/source`, expected, found: `nothing at ${source}` })
   }
@@ -24,12 +31,14 @@ export function planBind(request: MountRequest, planning: Planning): Contributio
         phase: 'mounts',
         origin: at,
         source,
-        sourceKind: kind === 'directory' ? 'directory' : 'file',
+        sourceKind: kind === 'directory' && !isLink ? 'directory' : 'file',
         destination,
         recursive: wishes.bind === 'recursive',
         attributes: wishes.attributes,
         recursiveAttributes: wishes.recursiveAttributes,
         propagation: wishes.propagation,
+        ...(wishes.destinationNofollow && { nofollow: true }),
+        ...(isLink && { sourceNofollow: true }),
       },
     ],
   }

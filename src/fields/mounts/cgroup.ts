@@ -10,6 +10,7 @@ import type {
 } from '../../plan/steps.ts'
 import type { Contribution, Planning } from '../field.ts'
 import { cgroupPathOf } from '../linux/cgroups-path.ts'
+import { contextOf } from '../linux/mount-label.ts'
 import { hasOwnNamespace } from '../linux/namespaces.ts'
 import type { MountRequest } from './mount-request.ts'
 
@@ -28,7 +29,7 @@ export function planCgroupMount(request: MountRequest, planning: Planning): Cont
 function planLayoutOfV1(request: MountRequest, planning: Planning): Step[] {
   const { destination, at: origin, wishes } = request
   const { v1, v2 } = planning.facts.cgroup
-  const steps: Step[] = [makeLayoutTmpfs(request)]
+  const steps: Step[] = [makeLayoutTmpfs(request, planning)]
   for (const hierarchy of v1) {
     const name = posix.basename(hierarchy.mountpoint)
     const parameters = hierarchy.controllers.map(nameController)
@@ -54,7 +55,10 @@ function planLayoutOfV1(request: MountRequest, planning: Planning): Step[] {
 const SAFE: AttributeChange = { set: ['nosuid', 'nodev', 'noexec'], clear: [] }
 const UNCHANGED: AttributeChange = { set: [], clear: [] }
 
-function makeLayoutTmpfs({ destination, at, wishes }: MountRequest): MountFilesystem {
+function makeLayoutTmpfs(
+  { destination, at, wishes }: MountRequest,
+  planning: Planning,
+): MountFilesystem {
   return {
     kind: 'mount-filesystem',
     phase: 'mounts',
@@ -62,7 +66,7 @@ function makeLayoutTmpfs({ destination, at, wishes }: MountRequest): MountFilesy
     destination,
     type: 'tmpfs',
     source: 'tmpfs',
-    parameters: [{ key: 'mode', value: '755' }],
+    parameters: [{ key: 'mode', value: '755' }, ...contextOf('tmpfs', [], planning)],
     attributes: SAFE,
     recursiveAttributes: UNCHANGED,
     propagation: wishes.propagation,

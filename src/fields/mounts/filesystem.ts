@@ -1,5 +1,6 @@
 import type { FilesystemParameter } from '../../plan/steps.ts'
-import type { Contribution } from '../field.ts'
+import type { Contribution, Planning } from '../field.ts'
+import { contextOf, mountLabelOf } from '../linux/mount-label.ts'
 import type { MountRequest } from './mount-request.ts'
 
 /**
@@ -25,19 +26,27 @@ const VIRTUAL: ReadonlySet<string> = new Set([
   'tracefs',
 ])
 
-export function planFilesystem({ mount, at, destination, wishes }: MountRequest): Contribution {
+export function isVirtual(type: string): boolean {
+  return VIRTUAL.has(type)
+}
+
+export function planFilesystem(
+  { mount, at, destination, wishes }: MountRequest,
+  planning: Planning,
+): Contribution {
   const type = mount.type ?? ''
   if (type === '' || type === 'none') {
     const expected = 'a filesystem type, or the option bind'
     return { issues: [{ pointer: `${at}/type`, expected, found: type === '' ? 'nothing' : type }] }
   }
+  const label = mountLabelOf(planning)
   const copyUp = wishes.copyUp && type === 'tmpfs'
   const warnings =
     wishes.copyUp && !copyUp
       ? [`${at}: tmpcopyup has no effect on type ${type}, only on tmpfs`]
       : []
   const readonly: FilesystemParameter[] =
-    wishes.attributes.set.includes('rdonly') && !VIRTUAL.has(type) ? [{ key: 'ro' }] : []
+    wishes.attributes.set.includes('rdonly') && !isVirtual(type) ? [{ key: 'ro' }] : []
   return {
     warnings,
     steps: [
@@ -48,11 +57,18 @@ export function planFilesystem({ mount, at, destination, wishes }: MountRequest)
         destination,
         type,
         source: mount.source === undefined || mount.source === '' ? type : mount.source,
-        parameters: [...readonly, ...wishes.superblock, ...wishes.parameters],
+        parameters: [
+          ...readonly,
+          ...wishes.superblock,
+          ...wishes.parameters,
+          ...contextOf(type, wishes.parameters, planning),
+        ],
         attributes: wishes.attributes,
         recursiveAttributes: wishes.recursiveAttributes,
         propagation: wishes.propagation,
         copyUp,
+        ...(wishes.destinationNofollow && { nofollow: true }),
+        ...(type === 'mqueue' && label !== undefined && { label }),
       },
     ],
   }

@@ -1,4 +1,5 @@
 /** The table of mount options: what each word means to the new mount API. */
+import { isContextType } from '../../plan/mount-context.ts'
 import type {
   AttributeChange,
   FilesystemParameter,
@@ -18,6 +19,13 @@ export interface MountWishes {
   /** What is no option of ours is the filesystem's. */
   readonly parameters: readonly FilesystemParameter[]
   readonly copyUp: boolean
+  /** A mount that is there already is changed, none is made. */
+  readonly remount: boolean
+  /** A source that is a link becomes a link in the container. */
+  readonly copySymlink: boolean
+  /** What is at the end of the path counts, be it a link. */
+  readonly sourceNofollow: boolean
+  readonly destinationNofollow: boolean
   /** Options that are known but not supported yet, by their index. */
   readonly unsupported: readonly { readonly index: number; readonly option: string }[]
 }
@@ -27,10 +35,13 @@ type Meaning =
   | { readonly set: MountAttribute }
   | { readonly clear: MountAttribute }
   | { readonly propagation: Propagation }
-  | { readonly superblock: string }
-  | { readonly copyUp: true }
+  /** `family` is taken back by its other words; of these `word` is '' where it is the default. */
+  | { readonly superblock: string; readonly word: string }
+  | { readonly mark: Mark }
   | { readonly unsupported: true }
   | { readonly nothing: string }
+
+type Mark = 'copyUp' | 'remount' | 'copySymlink' | 'sourceNofollow' | 'destinationNofollow'
 
 /** Each of these has a recursive form with an `r` before it. */
 const ATTRIBUTES: Readonly<Record<string, Meaning>> = {
@@ -66,30 +77,37 @@ const OTHERS: Readonly<Record<string, Meaning>> = {
   bind: { bind: 'alone' },
   rbind: { bind: 'recursive' },
   // The words that fsconfig(2) knows for every filesystem.
-  sync: { superblock: 'sync' },
-  async: { superblock: 'async' },
-  dirsync: { superblock: 'dirsync' },
-  lazytime: { superblock: 'lazytime' },
-  nolazytime: { superblock: 'nolazytime' },
-  mand: { superblock: 'mand' },
-  nomand: { superblock: 'nomand' },
-  tmpcopyup: { copyUp: true },
+  sync: { superblock: 'sync', word: 'sync' },
+  async: { superblock: 'sync', word: 'async' },
+  dirsync: { superblock: 'dirsync', word: 'dirsync' },
+  lazytime: { superblock: 'lazytime', word: 'lazytime' },
+  nolazytime: { superblock: 'lazytime', word: 'nolazytime' },
+  mand: { superblock: 'mand', word: 'mand' },
+  nomand: { superblock: 'mand', word: 'nomand' },
+  // Flags of mount(2), for which fsconfig(2) has no words.
+  silent: { superblock: 'silent', word: 'silent' },
+  loud: { superblock: 'silent', word: '' },
+  iversion: { superblock: 'iversion', word: 'iversion' },
+  noiversion: { superblock: 'iversion', word: '' },
+  acl: { superblock: 'acl', word: 'acl' },
+  noacl: { superblock: 'acl', word: '' },
+  tmpcopyup: { mark: 'copyUp' },
+  remount: { mark: 'remount' },
+  'copy-symlink': { mark: 'copySymlink' },
+  'src-nofollow': { mark: 'sourceNofollow' },
+  'dest-nofollow': { mark: 'destinationNofollow' },
   defaults: { nothing: 'rw, suid, dev, exec and async are the defaults' },
-  silent: { nothing: 'a flag of mount(2) alone, about messages in the kernel log' },
-  loud: { nothing: 'the opposite of silent' },
-  iversion: { nothing: 'filesystems with inode versions have them always on' },
-  noiversion: { nothing: 'the opposite of iversion' },
-  remount: { unsupported: true },
   idmap: { unsupported: true },
   ridmap: { unsupported: true },
-  'copy-symlink': { unsupported: true },
-  'src-nofollow': { unsupported: true },
-  'dest-nofollow': { unsupported: true },
 }
+
+/** crun has recursive forms of these, too: a superblock has nothing below it. */
+const RECURSIVE_OTHERS: readonly string[] = ['sync', 'async', 'dirsync', 'mand', 'nomand']
 
 /** Every option that is not passed on to the filesystem; `features` prints them. */
 export const MOUNT_OPTIONS: readonly string[] = [
   ...Object.keys(OTHERS).filter((option) => !('unsupported' in (OTHERS[option] ?? {}))),
+  ...RECURSIVE_OTHERS.map((name) => `r${name}`),
   ...[...Object.keys(ATTRIBUTES), ...Object.keys(PROPAGATIONS)].flatMap((name) => [
     name,
     `r${name}`,
@@ -103,8 +121,8 @@ export function parseMountOptions(options: readonly string[]): MountWishes {
   const superblock = new Map<string, FilesystemParameter>()
   const parameters: FilesystemParameter[] = []
   const unsupported: { index: number; option: string }[] = []
+  const marks = new Set<Mark>()
   let bind: MountWishes['bind']
-  let copyUp = false
   for (const [index, option] of options.entries()) {
     const { meaning, isRecursive } = findMeaning(option)
     if (meaning === undefined) {
@@ -116,10 +134,9 @@ export function parseMountOptions(options: readonly string[]): MountWishes {
     else if ('propagation' in meaning) {
       propagation.push({ propagation: meaning.propagation, recursive: isRecursive })
     } else if ('superblock' in meaning) {
-      superblock.set(meaning.superblock.replace(/^(no|a)(?=sync|lazytime|mand)/, ''), {
-        key: meaning.superblock,
-      })
-    } else if ('copyUp' in meaning) copyUp = true
+      if (meaning.word === '') superblock.delete(meaning.superblock)
+      else superblock.set(meaning.superblock, { key: meaning.word })
+    } else if ('mark' in meaning) marks.add(meaning.mark)
     else if ('unsupported' in meaning) unsupported.push({ index, option })
   }
   return {
@@ -129,7 +146,11 @@ export function parseMountOptions(options: readonly string[]): MountWishes {
     propagation,
     superblock: [...superblock.values()],
     parameters,
-    copyUp,
+    copyUp: marks.has('copyUp'),
+    remount: marks.has('remount'),
+    copySymlink: marks.has('copySymlink'),
+    sourceNofollow: marks.has('sourceNofollow'),
+    destinationNofollow: marks.has('destinationNofollow'),
     unsupported,
   }
 }
@@ -138,7 +159,9 @@ function findMeaning(option: string): { meaning?: Meaning | undefined; isRecursi
   const plain = lookUp(option, OTHERS) ?? lookUp(option, ATTRIBUTES) ?? lookUp(option, PROPAGATIONS)
   if (plain !== undefined || !option.startsWith('r')) return { meaning: plain, isRecursive: false }
   const base = option.slice(1)
-  return { meaning: lookUp(base, ATTRIBUTES) ?? lookUp(base, PROPAGATIONS), isRecursive: true }
+  const recursive = lookUp(base, ATTRIBUTES) ?? lookUp(base, PROPAGATIONS)
+  const other = RECURSIVE_OTHERS.includes(base) ? lookUp(base, OTHERS) : undefined
+  return { meaning: recursive ?? other, isRecursive: true }
 }
 
 function lookUp(option: string, table: Readonly<Record<string, Meaning>>): Meaning | undefined {
@@ -171,6 +194,10 @@ function parseParameters(option: string): FilesystemParameter[] {
   const entries = option.match(/(?:\\.|"[^"]*"|[^,\\"]|["\\])+/g) ?? []
   return entries.map((entry) => {
     const at = entry.indexOf('=')
-    return at < 0 ? { key: entry } : { key: entry.slice(0, at), value: entry.slice(at + 1) }
+    if (at < 0) return { key: entry }
+    const key = entry.slice(0, at)
+    const value = entry.slice(at + 1)
+    // In the one string of mount(2) a label with categories stands in quotes; SELinux removes them.
+    return { key, value: isContextType(key) ? value.replaceAll('"', '') : value }
   })
 }

@@ -1,5 +1,9 @@
-/** mount(2), where a parameter is longer than fsconfig(2) takes, as those of overlayfs are. */
-import type { MountAttribute, MountFilesystem } from '../../plan/steps.ts'
+/**
+ * mount(2), where a parameter is longer than fsconfig(2) takes, as those of overlayfs are, or none
+ * that it knows.
+ */
+import { isContextType } from '../../plan/mount-context.ts'
+import type { FilesystemParameter, MountAttribute, MountFilesystem } from '../../plan/steps.ts'
 import { close, text } from '../calls.ts'
 import { flags, MS, NULL } from '../constants.ts'
 import type { Context } from '../context.ts'
@@ -20,13 +24,16 @@ const ATTRIBUTE: Readonly<Record<MountAttribute, keyof typeof MS.values>> = {
   nosymfollow: 'NOSYMFOLLOW',
 }
 
-/** What fsconfig(2) takes as words is flags here; the second halves are the defaults. */
+/** What fsconfig(2) takes as words, and three more, is flags here; 'default': the flag's absence. */
 const SUPERBLOCK: Readonly<Record<string, keyof typeof MS.values | 'default'>> = {
   ro: 'RDONLY',
   sync: 'SYNCHRONOUS',
   dirsync: 'DIRSYNC',
   lazytime: 'LAZYTIME',
   mand: 'MANDLOCK',
+  silent: 'SILENT',
+  iversion: 'I_VERSION',
+  acl: 'POSIXACL',
   rw: 'default',
   async: 'default',
   nolazytime: 'default',
@@ -43,7 +50,7 @@ export function mountClassically(context: Context, step: MountFilesystem): void 
   const superblock = words.map(({ key }) => SUPERBLOCK[key] ?? 'default')
   const data = step.parameters
     .filter((parameter) => !words.includes(parameter))
-    .map(({ key, value }) => (value === undefined ? key : `${key}=${value}`))
+    .map(showParameter)
     .join(',')
   asm.call('mount', [
     text(asm, step.source),
@@ -58,6 +65,12 @@ export function mountClassically(context: Context, step: MountFilesystem): void 
   ])
   finishMount(context, step)
   close(asm, target)
+}
+
+/** A label has commas between its categories. */
+function showParameter({ key, value }: FilesystemParameter): string {
+  if (value === undefined) return key
+  return isContextType(key) && value.includes(',') ? `${key}="${value}"` : `${key}=${value}`
 }
 
 /** The mount has no fd of its own yet: the path leads to it now. */

@@ -1,4 +1,4 @@
-import type { MakePathReadonly, MaskPath } from '../../plan/steps.ts'
+import type { FilesystemParameter, MakePathReadonly, MaskPath } from '../../plan/steps.ts'
 import { attach, cloneMount, close, openBelow, text } from '../calls.ts'
 import {
   FSCONFIG,
@@ -15,6 +15,7 @@ import type { Rules } from '../instructions.ts'
 import { setAttributes } from '../mount-attributes.ts'
 import { ALL_BITS, immediate, type Label, type Slot, slotValue } from '../operands.ts'
 import { openNull } from './devices.ts'
+import { configureFilesystem } from './mounts.ts'
 
 /** What is missing, or cannot be reached even by us, needs no mask. */
 function openMasked(
@@ -30,7 +31,7 @@ function openMasked(
 export function lowerMaskPath(context: Context, step: MaskPath): void {
   const { asm } = context
   const at = { asm, root: rootOf(context) }
-  context.maskDirectory ??= prepareDirectory(context)
+  context.maskDirectory ??= prepareDirectory(context, step.context)
   context.maskFile ??= prepareFile(context)
   const target = asm.slot('target', step.path)
   const file = asm.label('file')
@@ -66,16 +67,14 @@ function attachCopy({ asm }: Context, source: MaskSource, target: Slot, next?: L
   asm.call('close', [slotValue(target)], next === undefined ? {} : { success: next })
 }
 
-function prepareDirectory({ asm }: Context): MaskSource {
+function prepareDirectory({ asm }: Context, label: FilesystemParameter | undefined): MaskSource {
   const filesystem = asm.slot('fs')
   const tree = asm.slot('emptydir')
   const attached = asm.slot('emptydir.attached')
   const fs = slotValue(filesystem)
   asm.call('fsopen', [text(asm, 'tmpfs'), flags(FSOPEN, 'CLOEXEC')], { into: filesystem })
-  for (const key of ['nr_blocks', 'nr_inodes']) {
-    const string = flags(FSCONFIG, 'SET_STRING')
-    asm.call('fsconfig', [fs, string, text(asm, key), text(asm, '1'), ZERO])
-  }
+  const room = ['nr_blocks', 'nr_inodes'].map((key) => ({ key, value: '1' }))
+  configureFilesystem(asm, fs, label === undefined ? room : [...room, label])
   asm.call('fsconfig', [fs, flags(FSCONFIG, 'CMD_CREATE'), NULL, NULL, ZERO])
   const attributes = flags(MOUNT_ATTR, 'RDONLY', 'NOSUID', 'NODEV', 'NOEXEC')
   asm.call('fsmount', [fs, flags(FSMOUNT, 'CLOEXEC'), attributes], { into: tree })

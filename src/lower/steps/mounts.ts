@@ -1,15 +1,19 @@
+import { basename, dirname } from 'node:path/posix'
 import type {
   BindMount,
+  FilesystemParameter,
   MountAttribute,
   MountFilesystem,
   PropagationChange,
+  Remount,
 } from '../../plan/steps.ts'
+import type { Assembler } from '../assembler.ts'
 import { attach, cloneTree, close, openBelow, text } from '../calls.ts'
 import { FSCONFIG, FSMOUNT, FSOPEN, flags, MOUNT_ATTR, NULL, RESOLVE, ZERO } from '../constants.ts'
 import { addMeet, type Context, failure, isFinishedLater, rootOf } from '../context.ts'
 import { FAIL } from '../fail-codes.ts'
 import { changeMount } from '../mount-attributes.ts'
-import { type Slot, slotValue } from '../operands.ts'
+import { immediate, type Operand, type Slot, slotValue } from '../operands.ts'
 import { attributeNames } from '../structs.ts'
 import { mountClassically } from './classic-mount.ts'
 
@@ -32,12 +36,29 @@ function mountDetached(context: Context, step: MountFilesystem): void {
   if (step.copyUp) copyUp(context, step, mount)
   attach(asm, mount, target)
   close(asm, target)
+  if (step.label !== undefined) labelRoot(asm, mount, step.label)
   keepOrClose(context, step.destination, mount)
+}
+
+/** An O_PATH fd, as fsmount(2) gives, takes no attributes. */
+function labelRoot(asm: Assembler, mount: Slot, label: string): void {
+  const root = asm.slot('labelled')
+  openBelow(asm, slotValue(mount), '.', ['RDONLY', 'DIRECTORY', 'CLOEXEC'], ['BENEATH'], {
+    into: root,
+  })
+  const value = text(asm, label)
+  const size = immediate(Buffer.byteLength(label) + 1)
+  asm.call('fsetxattr', [slotValue(root), text(asm, 'security.selinux'), value, size, ZERO])
+  close(asm, root)
 }
 
 const NO_CHANGE = { set: [], clear: [] } as const
 
+/** mount(2) has flags for them, fsconfig(2) no words. */
+const CLASSIC_WORDS: readonly string[] = ['silent', 'iversion', 'acl']
+
 function fitsFsconfig(step: MountFilesystem): boolean {
+  if (step.parameters.some(({ key }) => CLASSIC_WORDS.includes(key))) return false
   const values = [step.source, ...step.parameters.map((parameter) => parameter.value ?? '')]
   return values.every((value) => Buffer.byteLength(value) <= VALUE_LIMIT)
 }
@@ -51,16 +72,26 @@ function makeFilesystem(context: Context, step: MountFilesystem): Slot {
     into: filesystem,
   })
   const parameters = step.source === '' ? [] : [{ key: 'source', value: step.source }]
-  for (const { key, value } of [...parameters, ...step.parameters]) {
-    const command = flags(FSCONFIG, value === undefined ? 'SET_FLAG' : 'SET_STRING')
-    const argument = value === undefined ? NULL : text(asm, value)
-    asm.call('fsconfig', [fs, command, text(asm, key), argument, ZERO])
-  }
+  configureFilesystem(asm, fs, [...parameters, ...step.parameters])
   asm.call('fsconfig', [fs, flags(FSCONFIG, 'CMD_CREATE'), NULL, NULL, ZERO])
   const attributes = flags(MOUNT_ATTR, ...attributeNames({ set: wishes(step), clear: [] }).set)
   asm.call('fsmount', [fs, flags(FSMOUNT, 'CLOEXEC'), attributes], { into: mount })
   close(asm, filesystem)
   return mount
+}
+
+/** Words for mount(2) alone are left out: a filesystem that takes them is mounted by it. */
+export function configureFilesystem(
+  asm: Assembler,
+  fs: Operand,
+  parameters: readonly FilesystemParameter[],
+): void {
+  for (const { key, value } of parameters) {
+    if (CLASSIC_WORDS.includes(key)) continue
+    const command = flags(FSCONFIG, value === undefined ? 'SET_FLAG' : 'SET_STRING')
+    const argument = value === undefined ? NULL : text(asm, value)
+    asm.call('fsconfig', [fs, command, text(asm, key), argument, ZERO])
+  }
 }
 
 /** A new mount has nothing below it, and only what is set: the last word is the recursive one. */
@@ -72,22 +103,47 @@ export function wishes(step: MountFilesystem): MountAttribute[] {
 
 /** proc and sysfs are trusted by the container: not where a link of its image leads. */
 export function openDestination(context: Context, step: MountFilesystem, target: Slot): void {
-  const root = slotValue(rootOf(context))
   const isTrusted = step.type === 'proc' || step.type === 'sysfs'
-  context.asm.mkpath(root, step.destination, 'directory', {
-    into: target,
-    ...(isTrusted && {
+  if (isTrusted) {
+    const reason =
+      `${step.destination} is behind a symbolic link: ${step.type} is not mounted there ` +
+      '(CVE-2023-27561)'
+    context.asm.mkpath(slotValue(rootOf(context)), step.destination, 'directory', {
+      into: target,
       resolve: flags(RESOLVE, 'NO_SYMLINKS'),
-      on: {
-        ELOOP: failure(
-          context,
-          FAIL.refused,
-          `${step.destination} is behind a symbolic link: ${step.type} is not mounted there ` +
-            '(CVE-2023-27561)',
-        ),
-      },
-    }),
+      on: { ELOOP: failure(context, FAIL.refused, reason) },
+    })
+  } else openTarget(context, step, 'directory', target)
+}
+
+/** What is mounted on, made if missing; with `nofollow` a link at its end is it itself. */
+function openTarget(
+  context: Context,
+  { destination, nofollow }: MountFilesystem | BindMount,
+  kind: 'directory' | 'file',
+  into: Slot,
+): void {
+  const { asm } = context
+  const root = slotValue(rootOf(context))
+  if (nofollow === undefined) {
+    asm.mkpath(root, destination, kind, { into })
+    return
+  }
+  const directory = asm.slot('directory', dirname(destination))
+  const name = basename(destination)
+  const missing = asm.label('missing')
+  const opened = asm.label('opened')
+  asm.mkpath(root, dirname(destination), 'directory', { into: directory })
+  const how = ['PATH', 'NOFOLLOW', 'CLOEXEC'] as const
+  openBelow(asm, slotValue(directory), name, how, ['BENEATH', 'NO_MAGICLINKS'], {
+    into,
+    on: { ENOENT: missing },
+    success: opened,
   })
+  asm.place(missing)
+  asm.mkpath(slotValue(directory), name, kind, { into })
+  asm.place(opened)
+  close(asm, directory)
 }
 
 /** The runtime copies from what is there now into what will cover it. */
@@ -109,11 +165,16 @@ function copyUp(context: Context, step: MountFilesystem, mount: Slot): void {
 }
 
 /** A mount that is kept has a variable of its own. */
-export function mountSlot(context: Context, step: MountFilesystem | BindMount): Slot {
+export function mountSlot(context: Context, step: MountFilesystem | BindMount | Remount): Slot {
   const { destination } = step
-  const of = step.kind === 'bind-mount' ? `${step.source} on ${destination}` : nameMount(step)
+  const of = describeSlot(step)
   const name = isFinishedLater(context, destination) ? `mount of ${destination}` : 'mount'
   return { ...context.asm.slot(name), name: 'mount', of }
+}
+
+function describeSlot(step: MountFilesystem | BindMount | Remount): string {
+  if (step.kind === 'remount') return step.destination
+  return step.kind === 'bind-mount' ? `${step.source} on ${step.destination}` : nameMount(step)
 }
 
 /** `tmpfs on /dev`, `ext4 /dev/sda1 on /data`. */
@@ -135,7 +196,7 @@ export function lowerBindMount(context: Context, step: BindMount): void {
   const { asm } = context
   const tree = mountSlot(context, step)
   const target = asm.slot('target', step.destination)
-  cloneTree(asm, step.source, step.recursive, { into: tree })
+  cloneTree(asm, step.source, step.recursive, { into: tree }, step.sourceNofollow)
   // What nobody asked to be shared is a slave before it is seen: no mount of the container's may
   // appear on the host.
   const wished: readonly PropagationChange[] =
@@ -146,7 +207,7 @@ export function lowerBindMount(context: Context, step: BindMount): void {
     recursive: change.recursive && step.recursive,
   }))
   changeMount(asm, slotValue(tree), step.attributes, step.recursiveAttributes, propagation)
-  asm.mkpath(slotValue(rootOf(context)), step.destination, step.sourceKind, { into: target })
+  openTarget(context, step, step.sourceKind, target)
   attach(asm, tree, target)
   close(asm, target)
   keepOrClose(context, step.destination, tree)

@@ -38,6 +38,7 @@ import {
   lowerUnshareCgroup,
 } from './namespaces.ts'
 import { lowerRaiseLoopback, lowerSysctl } from './network.ts'
+import { lowerRemount } from './remount.ts'
 import { lowerBindRootfs, lowerEnterRoot, lowerFinishReadonly, lowerPropagation } from './rootfs.ts'
 import { lowerArrangeDescriptors, lowerSeccomp, lowerWaitForStart } from './start.ts'
 
@@ -68,6 +69,7 @@ const LOWER: Table = {
   'bind-rootfs': lowerBindRootfs,
   'mount-filesystem': lowerMountFilesystem,
   'bind-mount': lowerBindMount,
+  remount: lowerRemount,
   'finish-readonly': lowerFinishReadonly,
   'make-device': lowerMakeDevice,
   'make-symlink': lowerMakeSymlink,

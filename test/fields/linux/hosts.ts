@@ -52,6 +52,7 @@ export function planningOf(situation: Situation): Planning {
       cgroup,
       limits: {},
       paths: new Map(),
+      links: new Map(),
       namespaces: new Map(),
       ownNamespaces: {},
       lastCapability: 40,

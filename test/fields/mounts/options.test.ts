@@ -8,6 +8,10 @@ const NOTHING = {
   superblock: [],
   parameters: [],
   copyUp: false,
+  remount: false,
+  copySymlink: false,
+  sourceNofollow: false,
+  destinationNofollow: false,
   unsupported: [],
 }
 
@@ -68,8 +72,34 @@ describe('mount options', () => {
       { key: 'nr_inodes', value: '1k' },
       { key: 'newinstance' },
       { key: 'lowerdir', value: '/a\\,b:/c' },
-      { key: 'context', value: '"a,b"' },
+      { key: 'context', value: 'a,b' },
     ])
+  })
+
+  test('what mount(2) has flags for, and fsconfig no words', () => {
+    const keys = (...options: string[]) =>
+      parseMountOptions(options).superblock.map(({ key }) => key)
+    expect(keys('silent', 'iversion', 'acl')).toEqual(['silent', 'iversion', 'acl'])
+    expect(keys('silent', 'iversion', 'acl', 'loud', 'noiversion', 'noacl')).toEqual([])
+  })
+
+  test('crun’s recursive words about a superblock are the plain ones', () => {
+    expect(parseMountOptions(['rsync', 'rmand']).superblock).toEqual([
+      { key: 'sync' },
+      { key: 'mand' },
+    ])
+  })
+
+  test('words that are about links and about mounts that are there', () => {
+    expect(parseMountOptions(['remount', 'copy-symlink', 'src-nofollow', 'dest-nofollow'])).toEqual(
+      {
+        ...NOTHING,
+        remount: true,
+        copySymlink: true,
+        sourceNofollow: true,
+        destinationNofollow: true,
+      },
+    )
   })
 
   test('words without effect are swallowed, words of Object are parameters', () => {
@@ -80,11 +110,10 @@ describe('mount options', () => {
   })
 
   test('what is not supported yet is named with its place', () => {
-    const { unsupported } = parseMountOptions(['ro', 'idmap', 'remount', 'idmap=uids=0-1-2'])
+    const { unsupported } = parseMountOptions(['ro', 'idmap', 'idmap=uids=0-1-2'])
     expect(unsupported).toEqual([
       { index: 1, option: 'idmap' },
-      { index: 2, option: 'remount' },
-      { index: 3, option: 'idmap=uids=0-1-2' },
+      { index: 2, option: 'idmap=uids=0-1-2' },
     ])
   })
 
@@ -92,7 +121,7 @@ describe('mount options', () => {
     const must =
       'async atime bind defaults dev diratime dirsync exec iversion lazytime loud noatime nodev ' +
       'nodiratime noexec noiversion nolazytime norelatime nostrictatime nosuid private rbind ' +
-      'relatime ro rprivate rshared rslave runbindable rw shared silent slave strictatime suid ' +
+      'relatime remount ro rprivate rshared rslave runbindable rw shared silent slave strictatime suid ' +
       'sync unbindable mand nomand tmpcopyup symfollow nosymfollow rro rrw rnosuid rsuid rnodev ' +
       'rdev rnoexec rexec rnodiratime rdiratime rrelatime rnorelatime rnoatime ratime ' +
       'rstrictatime rnostrictatime rnosymfollow rsymfollow'
