@@ -16,7 +16,7 @@ export interface PreparedExec {
   readonly facts: Facts
 }
 
-const NOTHING = { paths: [], unfollowed: [], namespaces: [] }
+const NOTHING = { paths: [], unfollowed: [], links: [], namespaces: [] }
 
 /** `refuse` makes the error for issues of the process. */
 export function prepareExec(
