@@ -5,7 +5,7 @@
  */
 import type { Spec } from '../config/spec.ts'
 import type { Issue, Pointer } from '../errors.ts'
-import type { CreateOptions, Facts } from '../host/facts.ts'
+import type { CreateOptions, Facts, LimitFacts } from '../host/facts.ts'
 import type { Step } from '../plan/steps.ts'
 
 /** All that a field may look at; pure data. */
@@ -13,6 +13,8 @@ export interface Planning {
   readonly spec: Spec
   readonly options: CreateOptions
   readonly facts: Facts
+  /** Of `update` alone: the cgroups are there already, and what is not configured stays. */
+  readonly limits?: LimitFacts
 }
 
 /** What a field contributes. Issues stop the plan; warnings are logged. */

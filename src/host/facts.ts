@@ -89,6 +89,14 @@ export interface ContainerCgroup {
   readonly pathOfInit?: string
 }
 
+/** What `update` has to know of the cgroups that it changes. */
+export interface LimitFacts {
+  /** Below the mount point of each hierarchy, absolute. */
+  readonly path: string
+  /** Files as they are now, trimmed: `memory.max` → `67108864`. */
+  readonly current: ReadonlyMap<string, string>
+}
+
 /** What the planner knows of a running container. */
 export interface ContainerFacts {
   /** The types of its namespaces that are not the runtime's own. */

@@ -2,11 +2,16 @@
 import { addressOf, callKernel } from './ffi.ts'
 
 /** enum bpf_cmd */
-const COMMAND = { load: 5, attach: 8, detach: 9, idToFd: 13, query: 16 } as const
+const COMMAND = { load: 5, attach: 8, detach: 9, idToFd: 13, infoByFd: 15, query: 16 } as const
 const PROG_TYPE_CGROUP_DEVICE = 15
 const CGROUP_DEVICE = 6
 /** Also below a cgroup that has a filter: systemd, and a container around us, attach theirs. */
 const F_ALLOW_MULTI = 2
+const F_REPLACE = 4
+/** bpf_attr.prog_name and bpf_prog_info.name: how a filter is known to be ours. */
+const NAME = 'tsrunc_devices'
+const NAME_OFFSET = { load: 48, info: 64 } as const
+const NAME_SIZE = 16
 const INSTRUCTION_SIZE = 8
 /** Certain helpers may be called by GPL programs only; these call none. */
 const LICENSE = Buffer.from('Apache-2.0\0')
@@ -22,6 +27,8 @@ export function loadDeviceFilter(program: Uint8Array): number {
   attributes.setUint32(4, program.length / INSTRUCTION_SIZE, true)
   attributes.setBigUint64(8, addressOf(program), true)
   attributes.setBigUint64(16, addressOf(LICENSE), true)
+  const name = new Uint8Array(attributes.buffer, NAME_OFFSET.load, NAME_SIZE)
+  name.set(Buffer.from(NAME))
   const call = `bpf(BPF_PROG_LOAD, BPF_PROG_TYPE_CGROUP_DEVICE, ${program.length} bytes)`
   const bytes = new Uint8Array(attributes.buffer)
   // The verifier gives up with EAGAIN when a signal arrives: libbpf tries five times as well.
@@ -37,6 +44,14 @@ export function attachDeviceFilter(cgroup: number, program: number): void {
   const attributes = describeAttachment(cgroup, program)
   attributes.setUint32(12, F_ALLOW_MULTI, true)
   callBpf(COMMAND.attach, attributes, 'bpf(BPF_PROG_ATTACH, BPF_CGROUP_DEVICE)')
+}
+
+/** Puts one program in the place of another: at no moment is there none, or both. */
+export function replaceDeviceFilter(cgroup: number, program: number, former: number): void {
+  const attributes = describeAttachment(cgroup, program)
+  attributes.setUint32(12, F_ALLOW_MULTI | F_REPLACE, true)
+  attributes.setUint32(16, former, true)
+  callBpf(COMMAND.attach, attributes, 'bpf(BPF_PROG_ATTACH, BPF_CGROUP_DEVICE, BPF_F_REPLACE)')
 }
 
 export function detachDeviceFilter(cgroup: number, program: number): void {
@@ -61,6 +76,18 @@ export function openDeviceFilter(id: number): number {
   const attributes = makeAttributes()
   attributes.setUint32(0, id, true)
   return callBpf(COMMAND.idToFd, attributes, `bpf(BPF_PROG_GET_FD_BY_ID, ${id})`)
+}
+
+/** Whether a loaded program is one that tsrunc made: systemd, and others, attach theirs as well. */
+export function isOurDeviceFilter(program: number): boolean {
+  const info = new Uint8Array(ATTRIBUTES_SIZE)
+  const attributes = makeAttributes()
+  attributes.setUint32(0, program, true)
+  attributes.setUint32(4, info.length, true)
+  attributes.setBigUint64(8, addressOf(info), true)
+  callBpf(COMMAND.infoByFd, attributes, 'bpf(BPF_OBJ_GET_INFO_BY_FD)')
+  const name = Buffer.from(info.buffer, NAME_OFFSET.info, NAME_SIZE).toString('latin1')
+  return name.startsWith(`${NAME}\0`)
 }
 
 /** struct {u32 target_fd; u32 attach_bpf_fd; u32 attach_type; u32 attach_flags} */

@@ -26,9 +26,11 @@ import {
 import {
   attachDeviceFilter,
   detachDeviceFilter,
+  isOurDeviceFilter,
   loadDeviceFilter,
   openDeviceFilter,
   queryDeviceFilters,
+  replaceDeviceFilter,
 } from '../../src/sys/bpf.ts'
 
 const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n')
@@ -145,6 +147,23 @@ describe.skipIf(why !== '')(`a device filter in the kernel${why}`, () => {
     }
     expect(queryDeviceFilters(cgroup)).toEqual([])
     expect(can(': < /dev/kmsg')).toBe(true)
+  })
+
+  test('one replaces another at once, and strangers stay', () => {
+    attach(compileRules())
+    const [id = 0] = queryDeviceFilters(cgroup)
+    const former = openDeviceFilter(id)
+    expect(isOurDeviceFilter(former)).toBe(true)
+    const next = loadDeviceFilter(compileRules(KMSG))
+    replaceDeviceFilter(cgroup, next, former)
+    closeSync(next)
+    expect(queryDeviceFilters(cgroup)).toHaveLength(1)
+    expect(queryDeviceFilters(cgroup)).not.toEqual([id])
+    expect(can(': < /dev/kmsg')).toBe(true)
+    const other = loadDeviceFilter(compileRules())
+    expect(() => replaceDeviceFilter(cgroup, other, former)).toThrow('ENOENT')
+    closeSync(other)
+    closeSync(former)
   })
 
   test('what is no program is refused by name', () => {

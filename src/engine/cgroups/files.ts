@@ -43,3 +43,16 @@ export function isRemoved(error: unknown): boolean {
 export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : String(error)
 }
+
+const FIRST_PAUSE_MS = 1
+const LONGEST_PAUSE_MS = 100
+
+/** Tries at growing intervals; the kernel offers nothing to wait on for a v1 cgroup. */
+export function waitUntil(timeoutMs: number, isDone: () => boolean): boolean {
+  const deadline = Date.now() + timeoutMs
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    if (isDone()) return true
+    if (Date.now() > deadline) return false
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pause)
+  }
+}

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { SyscallError } from '../../errors.ts'
 import { CGROUP_HOME } from '../../plan/cgroup-home.ts'
 import type { RecordedCgroup } from '../../state/record.ts'
-import { codeOf, isRemoved, writeCgroup } from './files.ts'
+import { codeOf, isRemoved, waitUntil, writeCgroup } from './files.ts'
 import { findMembers, isContainers, listCgroups } from './processes.ts'
 import { signalCgroups } from './signal.ts'
 import { directoriesOf } from './steps.ts'
@@ -13,8 +13,6 @@ const SIGKILL = 9
 const KILL_TIMEOUT_MS = 10_000
 /** A cgroup stays busy for a moment after its last process was reaped (rmdir: EBUSY). */
 const BUSY_TIMEOUT_MS = 5_000
-const FIRST_PAUSE_MS = 1
-const LONGEST_PAUSE_MS = 100
 
 /** Kills until nobody is left, also who is frozen or forks. Throws when somebody stays. */
 export function killCgroups(recorded: readonly RecordedCgroup[]): void {
@@ -114,15 +112,5 @@ function tryRemove(directory: string): string | undefined {
     return undefined
   } catch (error) {
     return isRemoved(error) ? undefined : codeOf(error)
-  }
-}
-
-/** Tries at growing intervals; the kernel offers nothing to wait on for a v1 cgroup. */
-function waitUntil(timeoutMs: number, isDone: () => boolean): boolean {
-  const deadline = Date.now() + timeoutMs
-  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
-    if (isDone()) return true
-    if (Date.now() > deadline) return false
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pause)
   }
 }

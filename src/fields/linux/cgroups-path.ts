@@ -12,6 +12,7 @@ import { notYet } from '../walk.ts'
  * form `slice:prefix:name` is a relative path like any other, as runc has it.
  */
 export function cgroupPathOf(planning: Planning): string {
+  if (planning.limits !== undefined) return planning.limits.path
   const configured = planning.spec.linux?.cgroupsPath ?? ''
   if (configured.startsWith('/')) return configured
   return `${CGROUP_HOME}/${configured === '' ? planning.options.id : configured}`

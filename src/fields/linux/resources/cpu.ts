@@ -1,5 +1,6 @@
 import type { Cpu } from '../../../config/spec.ts'
 import type { Issue, Pointer } from '../../../errors.ts'
+import type { LimitFacts } from '../../../host/facts.ts'
 import type { Contribution, Field, Planning } from '../../field.ts'
 import { merge } from '../../walk.ts'
 import { issueOnlyV1, planController, type Setting, type Wish } from './controller.ts'
@@ -12,7 +13,7 @@ export const cpu: Field<Cpu> = {
 
 function planTime(cpu: Cpu, at: Pointer, planning: Planning): Contribution {
   return planController('cpu', at, planning, (version) =>
-    version === 1 ? wishV1(cpu, at) : wishV2(cpu, at),
+    version === 1 ? wishV1(cpu, at) : wishV2(cpu, at, planning.limits),
   )
 }
 
@@ -20,6 +21,9 @@ function planTime(cpu: Cpu, at: Pointer, planning: Planning): Contribution {
 function wishV1(cpu: Cpu, at: Pointer): Wish {
   const { shares = 0n, period = 0n, quota = 0n, realtimePeriod = 0n, realtimeRuntime = 0n } = cpu
   const settings: Setting[] = []
+  const idle = { field: 'idle', file: 'cpu.idle', value: `${cpu.idle}` }
+  // The kernel refuses shares for an idle group.
+  if (cpu.idle === 0n) settings.push(idle)
   if (shares !== 0n) settings.push({ field: 'shares', file: 'cpu.shares', value: `${shares}` })
   // The quota is checked against the period, the burst against the quota.
   if (period !== 0n) {
@@ -31,10 +35,7 @@ function wishV1(cpu: Cpu, at: Pointer): Wish {
   if (cpu.burst !== undefined) {
     settings.push({ field: 'burst', file: 'cpu.cfs_burst_us', value: `${cpu.burst}` })
   }
-  // After the shares, which the kernel refuses for an idle group.
-  if (cpu.idle !== undefined) {
-    settings.push({ field: 'idle', file: 'cpu.idle', value: `${cpu.idle}` })
-  }
+  if (cpu.idle !== undefined && cpu.idle !== 0n) settings.push(idle)
   const realtime = { hint: 'realtime limits need a kernel with CONFIG_RT_GROUP_SCHED' }
   if (realtimePeriod !== 0n) {
     const file = 'cpu.rt_period_us'
@@ -53,18 +54,17 @@ function checkShares(shares: bigint, at: Pointer): Issue[] {
   return [{ pointer: `${at}/shares`, expected: 'a number from 2 to 262144', found: `${shares}` }]
 }
 
-function wishV2(cpu: Cpu, at: Pointer): Wish {
+function wishV2(cpu: Cpu, at: Pointer, limits?: LimitFacts): Wish {
   const { period = 0n, quota = 0n } = cpu
   const settings: Setting[] = []
   const weight = weightOfShares(cpu.shares ?? 0n)
-  // Before idle: the kernel refuses a weight for an idle group.
+  const idle = { field: 'idle', file: 'cpu.idle', value: `${cpu.idle}` }
+  // The kernel refuses a weight for an idle group.
+  if (cpu.idle === 0n) settings.push(idle)
   if (weight !== undefined) settings.push({ field: 'shares', file: 'cpu.weight', value: weight })
-  if (cpu.idle !== undefined) {
-    settings.push({ field: 'idle', file: 'cpu.idle', value: `${cpu.idle}` })
-  }
+  if (cpu.idle !== undefined && cpu.idle !== 0n) settings.push(idle)
   if (quota !== 0n || period !== 0n) {
-    const time = quota > 0n ? `${quota}` : 'max'
-    const value = `${time} ${period === 0n ? DEFAULT_PERIOD : period}`
+    const value = formatCpuMax(quota, period, limits?.current.get('cpu.max'))
     settings.push({ field: quota === 0n ? 'period' : 'quota', file: 'cpu.max', value })
   }
   if (cpu.burst !== undefined) {
@@ -74,6 +74,13 @@ function wishV2(cpu: Cpu, at: Pointer): Wish {
     cpu[field] ? [issueOnlyV1(`${at}/${field}`, 'realtime limits')] : [],
   )
   return { settings, issues }
+}
+
+/** Quota and period; what is not configured stays, where there is something in force. */
+function formatCpuMax(quota: bigint, period: bigint, current = `max ${DEFAULT_PERIOD}`): string {
+  const [currentQuota = '', currentPeriod = ''] = current.split(' ')
+  const time = quota === 0n ? currentQuota : quota > 0n ? `${quota}` : 'max'
+  return `${time} ${period === 0n ? currentPeriod : period}`
 }
 
 /** The kernel's own, in microseconds. */

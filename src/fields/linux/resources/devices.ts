@@ -13,7 +13,7 @@ import { type DevicePolicy, formatRule, resolveDeviceRules } from './device-rule
  */
 export const devices: Field<readonly DeviceRule[]> = {
   plan: planDevices,
-  absent: (at, planning) => planDevices([], at, planning),
+  absent: (at, planning) => (planning.limits === undefined ? planDevices([], at, planning) : {}),
 }
 
 /** Jumps of eBPF reach 32767 instructions; a rule takes at most seven. */
@@ -34,8 +34,14 @@ function planDevices(rules: readonly DeviceRule[], at: Pointer, planning: Planni
   const path = cgroupPathOf(planning)
   const steps: Step[] = []
   if (inV1 !== undefined) steps.push(...writeRules(policy, at, inV1.hierarchy, path))
-  if (v2 !== undefined) steps.push(...attachFilter(policy, at, v2.mountpoint, path))
+  // A new cgroup without a filter allows all that its parents allow.
+  const isNeeded = planning.limits !== undefined || !allowsAll(policy)
+  if (v2 !== undefined && isNeeded) steps.push(attachFilter(policy, at, v2.mountpoint, path))
   return { steps }
+}
+
+function allowsAll({ allowByDefault, exceptions }: DevicePolicy): boolean {
+  return allowByDefault && exceptions.length === 0
 }
 
 function writeRules(
@@ -60,13 +66,17 @@ function attachFilter(
   origin: Pointer,
   hierarchy: string,
   path: string,
-): AttachDeviceFilter[] {
-  // A new cgroup without a filter allows all that its parents allow.
-  if (policy.allowByDefault && policy.exceptions.length === 0) return []
+): AttachDeviceFilter {
   const instructions = compileDeviceFilter(policy)
   const program = Buffer.from(encodeInstructions(instructions)).toString('base64')
   const listing = listInstructions(instructions)
-  return [
-    { kind: 'attach-device-filter', phase: 'cgroup', origin, hierarchy, path, program, listing },
-  ]
+  return {
+    kind: 'attach-device-filter',
+    phase: 'cgroup',
+    origin,
+    hierarchy,
+    path,
+    program,
+    listing,
+  }
 }

@@ -1,36 +1,46 @@
 import type { Memory } from '../../../config/spec.ts'
 import type { Issue, Pointer } from '../../../errors.ts'
+import type { LimitFacts } from '../../../host/facts.ts'
 import type { Contribution, Field, Planning } from '../../field.ts'
-import { issueOnlyV1, planController, type Setting, type Wish } from './controller.ts'
+import {
+  type CgroupVersion,
+  issueOnlyV1,
+  planController,
+  type Setting,
+  type Wish,
+} from './controller.ts'
 
 export const memory: Field<Memory> = { plan: planMemory }
 
-/**
- * `checkBeforeUpdate` asks nothing of a new cgroup, which uses no memory yet. `useHierarchy` is
- * what v2 and v1 of every supported kernel do anyway.
- */
+/** `useHierarchy` is what v2 and v1 of every supported kernel do anyway. */
 function planMemory(memory: Memory, at: Pointer, planning: Planning): Contribution {
   return planController('memory', at, planning, (version) => {
-    const wish = version === 1 ? wishV1(memory, at) : wishV2(memory, at)
+    const { limits } = planning
+    const wish = version === 1 ? wishV1(memory, at, limits) : wishV2(memory, at, limits)
+    const issues = [...(wish.issues ?? []), ...checkUsage(memory, at, version, limits)]
     const warnings = [...(wish.warnings ?? []), ...warnOfKernelMemory(memory, at)]
-    return { ...wish, warnings }
+    return { ...wish, issues, warnings }
   })
 }
 
-function wishV1(memory: Memory, at: Pointer): Wish {
+function wishV1(memory: Memory, at: Pointer, limits?: LimitFacts): Wish {
   const settings: Setting[] = []
   const { limit = 0n, swap = 0n, reservation = 0n } = memory
   const limitSetting = { field: 'limit', file: 'memory.limit_in_bytes', value: `${limit}` }
   const swapSetting = { field: 'swap', file: 'memory.memsw.limit_in_bytes', value: `${swap}` }
   // memsw may never be below the limit. A new cgroup has both unlimited, so the limit goes first;
-  // unlimited swap goes first as well, for a cgroup that was there before and has a low one.
-  // Without a word about swap, unlimited memory means unlimited swap.
+  // memsw does where `update` raises both, and unlimited always, for a cgroup that was there before
+  // and has a low one. Without a word about swap, unlimited memory means unlimited swap.
   if (swap === -1n || (limit === -1n && swap === 0n)) {
     const field = swap === 0n ? 'limit' : 'swap'
     settings.push({ ...swapSetting, field, value: '-1', missing: 'skip' })
   }
-  if (limit !== 0n) settings.push(limitSetting)
-  if (swap > 0n) settings.push({ ...swapSetting, hint: SWAP_HINT })
+  const isRaised = limit > BigInt(limits?.current.get('memory.limit_in_bytes') ?? limit)
+  const both = [
+    ...(limit !== 0n ? [limitSetting] : []),
+    ...(swap > 0n ? [{ ...swapSetting, hint: SWAP_HINT }] : []),
+  ]
+  settings.push(...(isRaised ? both.toReversed() : both))
   if (reservation !== 0n) {
     const file = 'memory.soft_limit_in_bytes'
     settings.push({ field: 'reservation', file, value: `${reservation}` })
@@ -43,17 +53,21 @@ function wishV1(memory: Memory, at: Pointer): Wish {
     settings.push({ field: 'swappiness', file: 'memory.swappiness', value: `${swappiness}` })
   }
   const issues: Issue[] = []
-  if (swap > 0n && (limit <= 0n || swap < limit)) issues.push(swapBelowLimit(memory, at))
+  const isAlone = limits !== undefined && limit === 0n
+  if (swap > 0n && !isAlone && (limit <= 0n || swap < limit)) {
+    issues.push(swapBelowLimit(memory, at))
+  }
   return { settings, issues }
 }
 
 const SWAP_HINT = 'limits of swap need a kernel with CONFIG_SWAP, booted with swapaccount=1'
 
-function wishV2(memory: Memory, at: Pointer): Wish {
+function wishV2(memory: Memory, at: Pointer, limits?: LimitFacts): Wish {
   const settings: Setting[] = []
   const issues: Issue[] = []
   const { limit = 0n, swap = 0n, reservation = 0n } = memory
-  const swapOnly = swapWithoutMemory(limit, swap)
+  // `update` may change swap alone, beside the limit that is in force.
+  const swapOnly = swapWithoutMemory(limit === 0n ? readLimit(limits) : limit, swap)
   if (swapOnly === 'impossible') issues.push(swapBelowLimit(memory, at))
   else if (swapOnly !== undefined) {
     const field = memory.swap ? 'swap' : 'limit'
@@ -74,6 +88,26 @@ function wishV2(memory: Memory, at: Pointer): Wish {
       ? [`${at}/disableOOMKiller: without effect, cgroup v2 has no such switch`]
       : []
   return { settings, issues, warnings }
+}
+
+function readLimit(limits: LimitFacts | undefined): bigint {
+  const text = limits?.current.get('memory.max') ?? '0'
+  return text === 'max' ? -1n : BigInt(text)
+}
+
+const USAGE = { 1: 'memory.usage_in_bytes', 2: 'memory.current' } as const
+
+/** The kernel would reclaim, and then kill, to get below the new limit. */
+function checkUsage(
+  { limit = 0n, checkBeforeUpdate }: Memory,
+  at: Pointer,
+  version: CgroupVersion,
+  limits: LimitFacts | undefined,
+): Issue[] {
+  const usage = BigInt(limits?.current.get(USAGE[version]) ?? 0)
+  if (checkBeforeUpdate !== true || limit <= 0n || usage <= limit) return []
+  const expected = `at least the ${usage} bytes that are in use (checkBeforeUpdate)`
+  return [{ pointer: `${at}/limit`, expected, found: `${limit}` }]
 }
 
 /** memory.swap.max counts swap alone, the config's `swap` memory and swap together. */

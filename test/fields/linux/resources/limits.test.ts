@@ -351,3 +351,55 @@ test('shares that v1 would clamp are refused there, as by runc', () => {
     ['cpu/shares', 'a number from 2 to 262144'],
   ])
 })
+
+describe('update, over limits that are in force', () => {
+  function updates(resources: Resources, cgroup: CgroupFacts, current: Record<string, string>) {
+    const limits = { path: '/a', current: new Map(Object.entries(current)) }
+    const planning = { ...planningOf({ cgroup, linux: { resources } }), limits }
+    const { steps = [], issues = [] } = planFields(fields, resources, AT, planning)
+    return [
+      ...steps.map((step) =>
+        step.kind === 'write-cgroup-file' ? `${step.file} = ${step.value}` : step.kind,
+      ),
+      ...issues.map(({ pointer }) => pointer),
+    ]
+  }
+
+  test('changes nothing that is not named, devices neither', () => {
+    expect(updates({}, UNIFIED, {})).toEqual([])
+    expect(updates({ devices: [{ allow: true }] }, UNIFIED, {})).toEqual(['attach-device-filter'])
+  })
+
+  test('keeps the quota beside a new period, and the period beside a new quota', () => {
+    const current = { 'cpu.max': '5000 20000' }
+    expect(updates({ cpu: { quota: 7000n } }, UNIFIED, current)).toEqual(['cpu.max = 7000 20000'])
+    expect(updates({ cpu: { period: 9000n } }, UNIFIED, current)).toEqual(['cpu.max = 5000 9000'])
+  })
+
+  test('an idle group is no more before it gets a weight', () => {
+    const cpu = { idle: 0n, shares: 1024n }
+    expect(updates({ cpu }, UNIFIED, {})).toEqual(['cpu.idle = 0', 'cpu.weight = 100'])
+    expect(updates({ cpu }, HYBRID, {})).toEqual(['cpu.idle = 0', 'cpu.shares = 1024'])
+  })
+
+  test('v1 memory and memsw in the order that never has memsw below', () => {
+    const memory = { limit: 50n, swap: 90n }
+    const limit = 'memory.limit_in_bytes = 50'
+    const swap = 'memory.memsw.limit_in_bytes = 90'
+    const file = 'memory.limit_in_bytes'
+    expect(updates({ memory }, HYBRID, { [file]: '40' })).toEqual([swap, limit])
+    expect(updates({ memory }, HYBRID, { [file]: '60' })).toEqual([limit, swap])
+  })
+
+  test('swap alone is counted beside the limit in force', () => {
+    const memory = { swap: 90n }
+    expect(updates({ memory }, UNIFIED, { 'memory.max': '50' })).toEqual(['memory.swap.max = 40'])
+    expect(updates({ memory }, UNIFIED, { 'memory.max': '95' })).toEqual([`${AT}/memory/swap`])
+  })
+
+  test('checkBeforeUpdate looks at what is used', () => {
+    const memory = { limit: 50n, checkBeforeUpdate: true }
+    expect(updates({ memory }, UNIFIED, { 'memory.current': '51' })).toEqual([`${AT}/memory/limit`])
+    expect(updates({ memory }, UNIFIED, { 'memory.current': '50' })).toEqual(['memory.max = 50'])
+  })
+})

@@ -1,0 +1,30 @@
+/** Everything of `update` that touches nothing: resources → facts → plan. */
+import type { Resources } from '../config/spec.ts'
+import { planUpdate } from '../fields/plan-update.ts'
+import type { CreateOptions } from '../host/facts.ts'
+import { look } from '../host/look.ts'
+import { lookAtLimits } from '../host/look-at-limits.ts'
+import type { Request } from '../host/request.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { ContainerRecord } from '../state/record.ts'
+
+const NOTHING = { paths: [], unfollowed: [], namespaces: [] }
+
+/** Throws SpecError with pointers that begin at the resources. */
+export function prepareUpdate(
+  resources: Resources,
+  { id, bundle, cgroups }: ContainerRecord,
+  request: Pick<Request, 'limits'>,
+): Plan {
+  const options: CreateOptions = {
+    id,
+    bundle,
+    noPivot: false,
+    noNewKeyring: true,
+    preserveFds: 0,
+    systemdCgroup: false,
+    listenFds: 0,
+    detach: true,
+  }
+  return planUpdate(resources, options, look(NOTHING, request), lookAtLimits(cgroups))
+}

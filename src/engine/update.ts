@@ -1,0 +1,86 @@
+/** `update`: other limits for a container that is there. */
+import { readFileSync } from 'node:fs'
+import { describeError, StateError, StepError } from '../errors.ts'
+import type { Plan } from '../plan/plan.ts'
+import type { Step, WriteCgroupFile } from '../plan/steps.ts'
+import { lockContainer } from '../state/lock.ts'
+import type { ContainerRecord } from '../state/record.ts'
+import { readStatus } from '../state/status.ts'
+import { openContainer, openRoot, readRecord } from '../state/store.ts'
+import { attachDeviceFilter } from './cgroups/device-filter.ts'
+import { writeCgroup } from './cgroups/files.ts'
+import { freezeCgroups, thawCgroups } from './cgroups/freezer.ts'
+import { writeCgroupFile } from './cgroups/steps.ts'
+
+/**
+ * Carries out what `plan` makes of the container as it is now. When a step fails, files that were
+ * written before it get back what they held.
+ */
+export function updateContainer(
+  rootPath: string,
+  id: string,
+  plan: (record: ContainerRecord) => Plan,
+): void {
+  using root = openRoot(rootPath)
+  using directory = openContainer(root, id)
+  using _lock = lockContainer(directory)
+  const record = readRecord(directory)
+  const status = readStatus(directory, record)
+  if (status === 'stopped' || status === 'creating') throw new StateError('container not running')
+  const { steps } = plan(record)
+  // v1 takes device rules one by one: between them a process would meet half of a policy.
+  const isRunning = status !== 'paused' && steps.some(isDeviceRule)
+  if (isRunning) freezeCgroups(record.cgroups)
+  try {
+    performAll(steps)
+  } finally {
+    if (isRunning) thawCgroups(record.cgroups)
+  }
+}
+
+function isDeviceRule(step: Step): boolean {
+  return step.kind === 'write-cgroup-file' && step.file.startsWith('devices.')
+}
+
+function performAll(steps: readonly Step[]): void {
+  const written: { readonly step: WriteCgroupFile; readonly before: string }[] = []
+  try {
+    for (const step of steps) {
+      const before = step.kind === 'write-cgroup-file' ? readBefore(step) : undefined
+      perform(step)
+      if (step.kind === 'write-cgroup-file' && before !== undefined) written.push({ step, before })
+    }
+  } catch (error) {
+    for (const { step, before } of written.toReversed()) restore(step, before)
+    throw error
+  }
+}
+
+function perform(step: Step): void {
+  try {
+    if (step.kind === 'write-cgroup-file') writeCgroupFile(step)
+    else if (step.kind === 'attach-device-filter') attachDeviceFilter(step)
+    else throw new Error(`update does no ${step.kind}: a bug in tsrunc`)
+  } catch (error) {
+    if (error instanceof StepError) throw error
+    throw new StepError(step.origin, describeError(error), { cause: error })
+  }
+}
+
+/** Where a file has one value, it takes what it gives; one with a line for each device does not. */
+function readBefore({ hierarchy, path, file }: WriteCgroupFile): string | undefined {
+  try {
+    const text = readFileSync(`${hierarchy}${path}/${file}`, 'latin1').trimEnd()
+    return text.includes('\n') || text === '' ? undefined : text
+  } catch {
+    return undefined
+  }
+}
+
+function restore({ hierarchy, path, file }: WriteCgroupFile, before: string): void {
+  try {
+    writeCgroup(`${hierarchy}${path}/${file}`, before)
+  } catch {
+    // What failed first is what the user has to know.
+  }
+}
