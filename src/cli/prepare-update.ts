@@ -8,7 +8,7 @@ import type { Request } from '../host/request.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { ContainerRecord } from '../state/record.ts'
 
-const NOTHING = { paths: [], unfollowed: [], namespaces: [] }
+const NOTHING = { paths: [], unfollowed: [], namespaces: [], links: [] }
 
 /** Throws SpecError with pointers that begin at the resources. */
 export function prepareUpdate(
