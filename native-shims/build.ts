@@ -36,7 +36,10 @@ const FRONT_SOURCES = [
   'front-request.c',
   'supervisor.c',
   'supervisor-message.c',
+  'supervisor-notify.c',
+  'supervisor-relay.c',
   'supervisor-teardown.c',
+  'supervisor-terminal.c',
 ]
 
 export function buildProgram(program: Program, outputDirectory: string): void {

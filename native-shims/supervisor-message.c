@@ -25,11 +25,13 @@ struct message_header {
   unsigned int flags;
 };
 
+#define MOST_DESCRIPTORS (sizeof(struct descriptors) / sizeof(int))
+
 struct control {
   size_t size;
   int level;
   int type;
-  struct descriptors descriptors;
+  int descriptors[MOST_DESCRIPTORS];
 };
 
 #define CONTROL_HEADER_SIZE offsetof(struct control, descriptors)
@@ -43,23 +45,41 @@ static bool has_strings(const struct message *message, size_t size)
          (size == 0 || message->strings[size - 1] == 0);
 }
 
-static struct descriptors take_descriptors(const struct control *control, size_t size)
+static bool is_known(const struct message *message)
 {
-  const struct descriptors none = { -1, -1, -1, -1 };
-  if (size < CONTROL_HEADER_SIZE || control->level != SOL_SOCKET || control->type != SCM_RIGHTS)
-    return none;
-  struct descriptors taken = none;
-  memcpy(&taken, &control->descriptors, control->size - CONTROL_HEADER_SIZE);
-  return taken;
+  const uint32_t known = GIVEN_TEARDOWN | GIVEN_TERMINAL | GIVEN_NOTIFY;
+  if (message->kind == KIND_CREATED)
+    return message->pid >= 0 && (message->given & ~(uint32_t)GIVEN_PAGE) == 0;
+  return message->kind == KIND_SUPERVISE && message->pid > 0 && (message->given & ~known) == 0;
 }
 
-static bool is_complete(const struct message *message, const struct descriptors *given)
+/* Whether there are as many as the message says. */
+static bool take_descriptors(const struct message *message, const struct control *control,
+                             size_t size, struct descriptors *taken)
 {
-  if (message->kind == KIND_CREATED)
-    return given->executor < 0 && message->pid >= 0;
-  bool teardown = given->executor >= 0;
-  return message->kind == KIND_SUPERVISE && message->pid > 0 && given->init >= 0 &&
-         teardown == (given->status >= 0);
+  const struct descriptors none = { -1, -1, -1, -1, -1, -1, -1, -1 };
+  const int *next = control->descriptors;
+  *taken = none;
+  if (message->kind == KIND_SUPERVISE)
+    taken->init = *next++;
+  if (message->given & GIVEN_TEARDOWN) {
+    taken->executor = *next++;
+    taken->program = *next++;
+    taken->status = *next++;
+  }
+  if (message->given & GIVEN_TERMINAL)
+    taken->terminal = *next++;
+  if (message->given & GIVEN_NOTIFY) {
+    taken->notified = *next++;
+    taken->notifies = *next++;
+  }
+  if (message->given & GIVEN_PAGE)
+    taken->page = *next++;
+  size_t expected = (size_t)(next - control->descriptors);
+  if (size < CONTROL_HEADER_SIZE)
+    return expected == 0;
+  return control->level == SOL_SOCKET && control->type == SCM_RIGHTS &&
+         control->size == CONTROL_HEADER_SIZE + expected * sizeof(int);
 }
 
 enum received receive_orders(int socket, struct orders *orders)
@@ -76,13 +96,12 @@ enum received receive_orders(int socket, struct orders *orders)
   if (size <= 0)
     return RECEIVED_END;
   size_t fixed = offsetof(struct message, strings);
-  orders->descriptors = take_descriptors(&control, header.control_size);
   if ((size_t)size < fixed || (header.flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 ||
-      !has_strings(&orders->message, (size_t)size - fixed) ||
-      !is_complete(&orders->message, &orders->descriptors))
+      !has_strings(&orders->message, (size_t)size - fixed) || !is_known(&orders->message) ||
+      !take_descriptors(&orders->message, &control, header.control_size, &orders->descriptors))
     give_up("malformed message from", "Node");
   if (orders->message.kind == KIND_CREATED) {
-    orders->page = orders->descriptors.init;
+    orders->page = orders->descriptors.page;
     orders->page_offset = orders->message.pid;
   }
   return RECEIVED_MESSAGE;

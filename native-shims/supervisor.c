@@ -3,7 +3,6 @@
  * child that creates and starts the container and leaves; as the nearest subreaper the supervisor
  * then is the parent of the container's init.
  */
-#include <asm/poll.h>
 #include <linux/fcntl.h>
 #include <linux/prctl.h>
 #include <linux/signal.h>
@@ -23,6 +22,12 @@
 /* Init's status is known, is not yet known, or went to another parent. */
 #define STATUS_RUNNING (-1)
 #define STATUS_LOST (-2)
+
+bool poll_sources(struct pollfd *sources, size_t count, int milliseconds)
+{
+  const int64_t timeout[2] = { milliseconds / 1000, (int64_t)milliseconds % 1000 * 1000000 };
+  return syscall(__NR_ppoll, sources, count, milliseconds < 0 ? NULL : timeout, NULL, 0) > 0;
+}
 
 static void become_reaper(void)
 {
@@ -76,7 +81,7 @@ static bool has_ended(int node, struct orders *orders)
   if (sources[1].fd < 0)
     give_up("cannot open", "a pidfd of Node");
   for (bool ended = false; !ended;) {
-    syscall(__NR_ppoll, sources, 2, NULL, NULL, 0);
+    poll_sources(sources, 2, -1);
     ended = sources[1].revents != 0;
     enum received received;
     while ((received = receive_orders(SOCKET, orders)) == RECEIVED_MESSAGE)
@@ -100,34 +105,53 @@ static int reap(int init, int status)
       return status;
     if (pid == init)
       status = to_exit_status(wait_status);
+    note_reaped(pid);
   }
+}
+
+/* A write into a pipe that nobody reads is our own affair. */
+static bool is_for_init(const struct signalfd_siginfo *info)
+{
+  bool resizes = info->ssi_signo == SIGWINCH && relay_master() >= 0;
+  bool is_own = info->ssi_pid == (uint32_t)syscall(__NR_getpid);
+  return info->ssi_signo != SIGCHLD && !resizes && !is_own;
 }
 
 static void forward_signals(int signals, int init)
 {
   struct signalfd_siginfo infos[8];
   long size = syscall(__NR_read, signals, infos, sizeof(infos));
-  for (long i = 0; i < size / (long)sizeof(infos[0]); i++)
-    if (infos[i].ssi_signo != SIGCHLD)
+  for (long i = 0; i < size / (long)sizeof(infos[0]); i++) {
+    if (is_for_init(&infos[i]))
       syscall(__NR_pidfd_send_signal, init, infos[i].ssi_signo, NULL, 0);
+    if (relay_master() < 0)
+      continue;
+    if (infos[i].ssi_signo == SIGCONT)
+      enter_raw_mode();
+    if (infos[i].ssi_signo == SIGCONT || infos[i].ssi_signo == SIGWINCH)
+      copy_size(relay_master());
+  }
 }
 
-/* Stands in for the init until it ends: passes signals on and reaps what falls to us. */
-static int watch_init(const struct orders *orders)
+/* Stands in for the init until it ends: passes on signals and bytes, reaps what falls to us. */
+static int watch_init(const struct orders *orders, int signals)
 {
-  const uint64_t every = ~(uint64_t)0;
+  enum { SIGNALS, INIT, RELAY, NOTIFY = RELAY + RELAY_SOURCES, COUNT = NOTIFY + NOTIFY_SOURCES };
   int init = orders->descriptors.init;
-  /* Blocked since our first instructions: what came before now is delivered here, too. */
-  int signals = (int)syscall(__NR_signalfd4, -1, &every, sizeof(every), SFD_CLOEXEC | SFD_NONBLOCK);
-  if (signals < 0)
-    give_up("cannot open", "a signalfd");
-  struct pollfd sources[] = { { .fd = signals, .events = POLLIN },
-                              { .fd = init, .events = POLLIN } };
+  struct pollfd sources[COUNT] = { { .fd = signals, .events = POLLIN },
+                                   { .fd = init, .events = POLLIN } };
   int status = reap(orders->message.pid, STATUS_RUNNING);
   while (status == STATUS_RUNNING) {
-    syscall(__NR_ppoll, sources, 2, NULL, NULL, 0);
+    ask_relay(sources + RELAY);
+    ask_notify(sources + NOTIFY);
+    poll_sources(sources, COUNT, -1);
+    serve_relay(sources + RELAY);
+    serve_notify(sources + NOTIFY);
+    bool ended = sources[INIT].revents != 0;
+    /* SIGCHLD among them. */
+    if (sources[SIGNALS].revents == 0 && !ended)
+      continue;
     forward_signals(signals, init);
-    bool ended = sources[1].revents != 0;
     status = reap(orders->message.pid, STATUS_RUNNING);
     if (ended && status == STATUS_RUNNING)
       status = STATUS_LOST;
@@ -140,6 +164,28 @@ static void record_end(const struct orders *orders, int status)
 {
   uint32_t end = LANE_ENDED + (uint32_t)status;
   syscall(__NR_pwrite64, orders->page, &end, sizeof(end), orders->page_offset);
+}
+
+/* From the handover to init's end. */
+static int stand_in(const struct orders *orders)
+{
+  const uint64_t every = ~(uint64_t)0;
+  const struct descriptors *given = &orders->descriptors;
+  /* Blocked since our first instructions: what came before now is delivered here, too. */
+  int signals = (int)syscall(__NR_signalfd4, -1, &every, sizeof(every), SFD_CLOEXEC | SFD_NONBLOCK);
+  if (signals < 0)
+    give_up("cannot open", "a signalfd");
+  if (given->notified >= 0)
+    start_notify(given->notified, given->notifies);
+  if (given->terminal >= 0) {
+    start_relay(given->terminal);
+    copy_size(given->terminal);
+    enter_raw_mode();
+  }
+  int status = watch_init(orders, signals);
+  drain_relay(signals);
+  leave_raw_mode();
+  return status;
 }
 
 int supervise(const struct front *front)
@@ -155,7 +201,7 @@ int supervise(const struct front *front)
     return to_exit_status(status);
   }
   syscall(__NR_close, SOCKET);
-  int status = watch_init(&orders);
+  int status = stand_in(&orders);
   if (status == STATUS_LOST) {
     complain("the exit status of the container", "went to another process");
     status = 1;
@@ -163,5 +209,6 @@ int supervise(const struct front *front)
     record_end(&orders, status);
   }
   tear_down(front, &orders);
+  finish_notify();
   return status;
 }
