@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandDefinition>>> = {
   kill: async () => (await import('./commands/kill.ts')).kill,
   delete: async () => (await import('./commands/delete.ts')).remove,
   ps: async () => (await import('./commands/ps.ts')).ps,
+  events: async () => (await import('./commands/events.ts')).events,
   wait: async () => (await import('./commands/wait.ts')).wait,
   run: async () => (await import('./commands/run.ts')).run,
   list: async () => (await import('./commands/list.ts')).list,
