@@ -29,6 +29,10 @@ function isExpected(error: unknown): error is Error {
   )
 }
 
+/** What steers a terminal, or turns the direction of text: messages quote what images hold. */
+const STEERING = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu
+
 function oneLine(message: string): string {
-  return message.trim().replaceAll(/\s*\n\s*/g, ' ')
+  const line = message.trim().replaceAll(/\s*\n\s*/g, ' ')
+  return line.replaceAll(STEERING, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

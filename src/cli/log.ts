@@ -11,7 +11,7 @@ export const LEVELS = { debug: 0, warning: 1, error: 2 } as const
 export type Level = keyof typeof LEVELS
 
 export function isLevel(word: string): word is Level {
-  return word in LEVELS
+  return Object.hasOwn(LEVELS, word)
 }
 
 export type LogFlags = Pick<Globals, 'log' | 'logFormat' | 'logLevel'>
@@ -103,18 +103,36 @@ export async function openSink(target: string, format: Globals['logFormat']): Pr
   }
 }
 
+/** Global flags whose value may be the next word, as native-shims/front.c has them. */
+const TAKES_NEXT_WORD = ['root', 'log', 'log-format', 'log-level', 'rootless', 'cgroup-manager']
+
 /** The log flags of a command line that is wrong elsewhere: the error still goes to the log. */
 export function salvageLogFlags(argv: readonly string[]): LogFlags {
-  const find = (name: string): string | undefined => {
-    const index = argv.findLastIndex((word) => new RegExp(`^--?${name}(=|$)`).test(word))
-    return argv[index]?.includes('=') ? argv[index].replace(/^[^=]*=/, '') : argv[index + 1]
-  }
-  const has = (name: string) => argv.some((word) => new RegExp(`^--?${name}(=|$)`).test(word))
-  const log = has('log') ? find('log') : undefined
-  const level = has('log-level') ? find('log-level') : undefined
+  const flags = findGlobalFlags(argv.slice(1))
+  const log = flags.get('log')
+  const level = flags.get('log-level')
   return {
     ...(log !== undefined && log !== '' && { log }),
-    logFormat: has('log-format') && find('log-format') === 'json' ? 'json' : 'text',
-    logLevel: has('debug') ? 'debug' : level !== undefined && isLevel(level) ? level : 'warning',
+    logFormat: flags.get('log-format') === 'json' ? 'json' : 'text',
+    logLevel: flags.has('debug')
+      ? 'debug'
+      : level !== undefined && isLevel(level)
+        ? level
+        : 'warning',
   }
+}
+
+/**
+ * Those before the command. What comes after it may be a container's own (`exec ID app --log F`):
+ * to take it for ours would let a container's arguments name a file of the host.
+ */
+function findGlobalFlags(words: readonly string[]): ReadonlyMap<string, string | undefined> {
+  const flags = new Map<string, string | undefined>()
+  for (let index = 0; index < words.length; index++) {
+    const [, name = '', value] = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(words[index] ?? '') ?? []
+    if (name === '') break
+    const takesNext = value === undefined && TAKES_NEXT_WORD.includes(name)
+    flags.set(name, takesNext ? words[++index] : value)
+  }
+  return flags
 }

@@ -72,7 +72,8 @@ async function parseCommand(
   name: string,
   words: readonly string[],
 ): Promise<Omit<Invocation, 'globals'>> {
-  const definition = await COMMANDS[name]?.()
+  // Not `constructor` and its like, which every object has.
+  const definition = Object.hasOwn(COMMANDS, name) ? await COMMANDS[name]?.() : undefined
   if (definition === undefined) {
     throw new UsageError(`unknown command ${JSON.stringify(name)}${suggest(name)}`)
   }

@@ -61,6 +61,8 @@ const FORMAT =
 const CASES: readonly (readonly [readonly string[], string | RegExp])[] = [
   [['crate', ID], 'unknown command "crate" (did you mean create?)'],
   [['frobnicate'], 'unknown command "frobnicate"'],
+  [['constructor'], 'unknown command "constructor"'],
+  [['__proto__'], 'unknown command "__proto__"'],
   [['create'], 'create takes ID, found nothing'],
   [['create', 'a', 'b'], 'create takes ID, found "a" "b"'],
   [['list', 'a'], 'list takes no arguments, found "a"'],

@@ -96,6 +96,21 @@ describe('the log', () => {
     })
     expect(salvageLogFlags(['tsrunc', 'state'])).toEqual({ logFormat: 'text', logLevel: 'warning' })
   })
+
+  it('what stands behind the command is not ours: a container must not name our log', () => {
+    const none = { logFormat: 'text', logLevel: 'warning' }
+    for (const words of [
+      ['exec', 'web1', 'app', '--log', '/host/file', '--debug', '--log-format=json'],
+      ['--', 'state', '--log', '/host/file'],
+      ['--root', '--debug', 'state', '--log=/host/file'],
+      ['--log-level', 'toString', 'state'],
+    ]) {
+      expect(salvageLogFlags(['tsrunc', ...words])).toEqual(none)
+    }
+    expect(
+      salvageLogFlags(['tsrunc', '--log=A', '--root', 'r', '--log', 'B', '--debug', 'exec']),
+    ).toEqual({ log: 'B', logFormat: 'text', logLevel: 'debug' })
+  })
 })
 
 describe('what a user reads', () => {
@@ -115,6 +130,12 @@ describe('what a user reads', () => {
 
   it('a usage error stands alone', () => {
     expect(describeFailure(new UsageError('unknown flag -x'), 'create')).toBe('unknown flag -x')
+  })
+
+  it('what an image holds does not reach a terminal as it is', () => {
+    const csi = String.fromCharCode(0x9b)
+    const text = describeFailure(new UsageError(`a\x1b]0;owned\x07${csi}31m\r\u202eb`), '')
+    expect(text).toBe('a\\u001b]0;owned\\u0007\\u009b31m\\u000d\\u202eb')
   })
 
   it('anything else is a bug of ours, in one line without a stack', () => {
