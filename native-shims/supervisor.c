@@ -117,6 +117,14 @@ static bool is_for_init(const struct signalfd_siginfo *info)
   return info->ssi_signo != SIGCHLD && !resizes && !is_own;
 }
 
+/* A debugger that traces the init takes its status first; the status is ours after that. */
+static int await_status(int init)
+{
+  int wait_status;
+  long pid = syscall(__NR_wait4, init, &wait_status, WAIT_ALL_KINDS, NULL);
+  return pid == init ? to_exit_status(wait_status) : STATUS_LOST;
+}
+
 static void forward_signals(int signals, int init)
 {
   struct signalfd_siginfo infos[8];
@@ -154,7 +162,7 @@ static int watch_init(const struct orders *orders, int signals)
     forward_signals(signals, init);
     status = reap(orders->message.pid, STATUS_RUNNING);
     if (ended && status == STATUS_RUNNING)
-      status = STATUS_LOST;
+      status = await_status(orders->message.pid);
   }
   return status;
 }

@@ -39,6 +39,38 @@ test('a real Node under the supervisor finds its socket and leaves its exit code
   expect(rig.request()).toMatchObject({ pid, supervisor: 1001 })
 })
 
+test.each(['state', 'run'])(
+  'SIGUSR1 opens no debugger of %s that others could reach',
+  (command) => {
+    using rig = openRig()
+    rmSync(rig.path('node'))
+    writeFileSync(
+      rig.path('tsrunc.cjs'),
+      `const { readdirSync, readFileSync, readlinkSync } = require('node:fs')
+     process.kill(process.pid, 'SIGUSR1')
+     setTimeout(() => {
+       const links = readdirSync('/proc/self/fd').map((fd) => {
+         try { return readlinkSync('/proc/self/fd/' + fd) } catch { return '' }
+       })
+       const listening = readFileSync('/proc/self/net/tcp', 'utf8').split('\\n')
+         .map((line) => line.trim().split(/\\s+/)).filter((words) => words[3] === '0A')
+         .filter((words) => links.includes('socket:[' + words[9] + ']'))
+       console.log('listening on', listening.length)
+     }, 300)`,
+    )
+    const { status, stdout } = rig.run([command])
+    expect({ status, stdout }).toEqual({ status: 0, stdout: 'listening on 0\n' })
+  },
+)
+
+test('with too few fds for Node it says so', () => {
+  using rig = openRig()
+  const { status, stderr } = rig.shell('ulimit -n 31; exec "$0" state')
+  expect(status).toBe(1)
+  const message = 'too few open files: the hard limit RLIMIT_NOFILE must be 32 or more'
+  expect(stderr).toBe(`tsrunc: ${message}\n`)
+})
+
 test('a missing bundle is one line of error', () => {
   using rig = openRig()
   rmSync(rig.path('tsrunc.cjs'))

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -137,6 +138,25 @@ static void start_init(char **command, int notes)
   append_number(beside("init"), init_pid);
 }
 
+/* A debugger of init, which takes its time before it reaps what it saw end. */
+static void trace_init(void)
+{
+  int channel[2];
+  check(pipe2(channel, O_CLOEXEC) == 0, "pipe");
+  if (fork() == 0) {
+    check(ptrace(PTRACE_SEIZE, init_pid, NULL, NULL) == 0, "ptrace");
+    close_range(0, channel[1] - 1, 0);
+    close_range(channel[1], ~0U, 0);
+    siginfo_t info;
+    waitid(P_PID, init_pid, &info, WEXITED | WNOWAIT | __WALL);
+    usleep(300000);
+    _exit(0);
+  }
+  close(channel[1]);
+  char byte;
+  check(read(channel[0], &byte, 1) == 0, "read");
+}
+
 static void send_message(const char *file, const int *fds, size_t count)
 {
   static char bytes[65536];
@@ -210,6 +230,8 @@ static void obey(char **word)
       close(supervisor);
     else if (strcmp(*word, "init") == 0)
       start_init(++word, 0);
+    else if (strcmp(*word, "trace") == 0)
+      trace_init();
     else if (strcmp(*word, "noting-init") == 0)
       start_init(++word, 1);
     else if (strcmp(*word, "send") == 0)

@@ -89,6 +89,14 @@ test('init that ended before it was handed over gives its status', () => {
   expect(rig.run(args).status).toBe(5)
 })
 
+test('an init that a debugger traces is waited for until the debugger is done', () => {
+  using rig = openRig()
+  const { keep } = writeMessages(rig)
+  const args = ['run', 'init', 'exec sleep 0.5', 'trace', 'hand-over', keep]
+  const { status, stderr } = rig.run(args)
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+})
+
 test('what Node does after it handed over does not matter', () => {
   using rig = openRig()
   const { keep } = writeMessages(rig)
