@@ -1,8 +1,9 @@
-/** Who lives in a cgroup, and what lies below it. */
-import { type Dirent, readdirSync, readFileSync } from 'node:fs'
+/** Who lives in a cgroup and below it. */
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RecordedCgroup } from '../../state/record.ts'
 import { codeOf, isRemoved } from './files.ts'
+import { walkCgroups } from './walk.ts'
 
 /** The root of a hierarchy is everybody's: a record that names it is damaged. */
 export function isContainers({ path }: RecordedCgroup): boolean {
@@ -25,22 +26,12 @@ export function findMembers(cgroups: readonly RecordedCgroup[]): readonly number
 
 /** Pids of the processes in any of the directories or below, as this pid namespace has them. */
 export function findProcesses(directories: readonly string[]): readonly number[] {
-  const pids = directories.flatMap((directory) => listCgroups(directory).flatMap(readProcesses))
-  return [...new Set(pids)].filter((pid) => pid > 0)
-}
-
-/** A cgroup directory and all below it, the deepest first; none when it is gone. */
-export function listCgroups(directory: string): readonly string[] {
-  let entries: Dirent[]
-  try {
-    entries = readdirSync(directory, { withFileTypes: true })
-  } catch (error) {
-    // Anything else must not pass for an empty cgroup.
-    if (isRemoved(error)) return []
-    throw error
+  const pids = new Set<number>()
+  const enter = (cgroup: string) => {
+    for (const pid of readProcesses(cgroup)) if (pid > 0) pids.add(pid)
   }
-  const children = entries.filter((entry) => entry.isDirectory())
-  return [...children.flatMap(({ name }) => listCgroups(join(directory, name))), directory]
+  for (const directory of directories) walkCgroups(directory, { enter })
+  return [...pids]
 }
 
 function readProcesses(directory: string): readonly number[] {

@@ -5,9 +5,10 @@ import { SyscallError } from '../../errors.ts'
 import { CGROUP_HOME } from '../../plan/cgroup-home.ts'
 import type { RecordedCgroup } from '../../state/record.ts'
 import { codeOf, isRemoved, waitUntil, writeCgroup } from './files.ts'
-import { findMembers, isContainers, listCgroups } from './processes.ts'
+import { findMembers, isContainers } from './processes.ts'
 import { signalCgroups } from './signal.ts'
 import { directoriesOf } from './steps.ts'
+import { walkCgroups } from './walk.ts'
 
 const SIGKILL = 9
 const KILL_TIMEOUT_MS = 10_000
@@ -45,9 +46,9 @@ function killAtOnce(cgroups: readonly RecordedCgroup[]): void {
 
 /** Below it, too: the container may have frozen its own. Children stay frozen with their parent. */
 function thaw(directory: string): void {
-  for (const cgroup of listCgroups(directory).toReversed()) {
-    writeIfThere(join(cgroup, 'freezer.state'), 'THAWED')
-  }
+  walkCgroups(directory, {
+    enter: (cgroup) => writeIfThere(`${cgroup}/freezer.state`, 'THAWED'),
+  })
 }
 
 function writeIfThere(file: string, value: string): void {
@@ -70,10 +71,13 @@ export function removeCgroups(
   timeoutMs = BUSY_TIMEOUT_MS,
 ): void {
   const failures: unknown[] = []
+  const deadline = performance.now() + timeoutMs
+  const leave = (directory: Buffer, shown: string) =>
+    removeDirectory(directory, shown, deadline - performance.now())
   for (const cgroup of recorded.filter(isContainers)) {
     const { hierarchy, path } = cgroup
     try {
-      for (const directory of listCgroups(hierarchy + path)) removeDirectory(directory, timeoutMs)
+      walkCgroups(hierarchy + path, { leave })
       for (const parent of findOwnParents(cgroup)) tryRemove(hierarchy + parent)
     } catch (error) {
       failures.push(error)
@@ -94,7 +98,7 @@ export function findOwnParents({ path, missing }: RecordedCgroup): readonly stri
     .toReversed()
 }
 
-function removeDirectory(directory: string, timeoutMs: number): void {
+function removeDirectory(directory: Buffer, shown: string, timeoutMs: number): void {
   let code: string | undefined
   const isGone = waitUntil(timeoutMs, () => {
     code = tryRemove(directory)
@@ -102,11 +106,11 @@ function removeDirectory(directory: string, timeoutMs: number): void {
   })
   if (isGone && code === undefined) return
   const hint = code === 'EBUSY' ? 'processes or cgroups that others made are in it' : undefined
-  throw new SyscallError('rmdir', `rmdir(${JSON.stringify(directory)})`, code ?? '', hint)
+  throw new SyscallError('rmdir', `rmdir(${JSON.stringify(shown)})`, code ?? '', hint)
 }
 
 /** The errno, or undefined when the directory is gone. */
-function tryRemove(directory: string): string | undefined {
+function tryRemove(directory: string | Buffer): string | undefined {
   try {
     rmdirSync(directory)
     return undefined

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { findProcesses, listCgroups } from '../../../src/engine/cgroups/processes.ts'
+import { findProcesses } from '../../../src/engine/cgroups/processes.ts'
 import { findOwnParents, killCgroups, removeCgroups } from '../../../src/engine/cgroups/remove.ts'
 import { signalCgroups } from '../../../src/engine/cgroups/signal.ts'
 import type { RecordedCgroup } from '../../../src/state/record.ts'
@@ -121,10 +121,37 @@ describe.skipIf(why !== '')(`removal${why}`, () => {
     make(hierarchy, `${path}/c/x/y`)
     mkdirSync(`${hierarchy + path}/c/z`)
     const cgroup = record(hierarchy, `${path}/c`, [path, `${path}/c`])
-    expect(listCgroups(`${hierarchy + path}/c`).at(-1)).toBe(`${hierarchy + path}/c`)
     removeCgroups([cgroup])
     expect(existsSync(hierarchy + path)).toBe(false)
     removeCgroups([cgroup])
+  })
+
+  test('takes what has a name that is not UTF-8, and a path longer than PATH_MAX', async () => {
+    const hierarchy = freezer ?? ''
+    make(hierarchy, path)
+    const bytes = '$(printf "x\\377")'
+    const deep = 'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18; do mkdir $n; cd $n; done'
+    const hide = `n=${bytes}${'y'.repeat(250)}; ${deep}; echo $$ > cgroup.procs`
+    const child = await startIn([], 'sleep 100; :', `cd ${hierarchy + path} && { ${hide}; }`)
+    const ended = reap(child)
+    expect(findProcesses([hierarchy + path])).toContain(child.pid)
+    killCgroups([record(hierarchy, path)])
+    expect(await ended).toBe('SIGKILL')
+    removeCgroups([record(hierarchy, path)])
+    expect(existsSync(hierarchy + path)).toBe(false)
+  })
+
+  test('waits once for all that is busy', async () => {
+    const hierarchy = pids ?? ''
+    const directories = ['/a', '/b', '/c'].map((name) => make(hierarchy, path + name))
+    const children = await Promise.all(directories.map((at) => startIn([at], 'sleep 100; :')))
+    const before = performance.now()
+    const recorded = ['/a', '/b', '/c'].map((name) => record(hierarchy, path + name))
+    expect(() => removeCgroups(recorded, 300)).toThrow('EBUSY')
+    expect(performance.now() - before).toBeLessThan(800)
+    killCgroups(recorded)
+    await Promise.all(children.map(reap))
+    make(hierarchy, path)
   })
 
   test('leaves a parent that another container lives in, and one that is not ours', () => {
