@@ -26,6 +26,8 @@ export function exchange(creation: Creation, step: Exchange, meeting: Meeting): 
       if (first === undefined || second === undefined) throw new Error('copy-up without its fds')
       copyUp(first, second)
       return { verdict: 'proceed' }
+    case 'load-seccomp':
+      throw new Error('create loads no filter: a bug in tsrunc')
     case 'run-hook': {
       const files = openHookFiles(hookContainer(creation), step)
       creation.hookFiles.push(files)

@@ -32,6 +32,7 @@ import { setOomScore } from './oom-score.ts'
 import { findHome } from './passwd.ts'
 import { type Announcement, announceProcess } from './pid-file.ts'
 import type { Answer, Meeting } from './protocol.ts'
+import { sendListener } from './seccomp-listener.ts'
 import { encodeSupervise } from './supervisor-protocol.ts'
 
 /** Where tests may interfere: nothing of it is reachable from the command line. */
@@ -41,7 +42,7 @@ export interface ExecFaults {
 }
 
 export interface ExecInput extends Announcement {
-  readonly target: Pick<ExecTarget, 'pidfd'>
+  readonly target: Pick<ExecTarget, 'pidfd' | 'record'>
   readonly options: ExecOptions
   readonly lowered: LoweredExec
   readonly architecture: Architecture
@@ -144,6 +145,12 @@ function exchange(
   { fds: [fd] }: Meeting,
 ): Answer {
   if (step.kind === 'read-home') return answerText(`HOME=${findHome(fd, step.uid)}`)
+  if (step.kind === 'load-seccomp' && step.listener !== undefined && fd !== undefined) {
+    const { listener, origin } = step
+    const container = entering.input.target.record
+    sendListener({ listener, origin, fd, container, status: 'running', pid: entering.pid })
+    return { verdict: 'proceed' }
+  }
   if (step.kind !== 'inspect-executable' || fd === undefined) {
     throw new Error(`exec does no ${step.kind}: a bug in tsrunc`)
   }

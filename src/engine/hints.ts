@@ -35,6 +35,8 @@ const HINTS: Readonly<Record<string, string>> = {
     'a node is not there or not in cpuset.mems, or the flags do not go together',
   'setgroups EPERM': 'changing groups needs CAP_SETGID',
   'sched_setaffinity EINVAL': 'the machine, or the cpuset, has none of these CPUs',
+  'connect EAGAIN': 'nobody accepts connections there',
+  'connect ECONNREFUSED': 'nobody listens there',
   'seccomp EINVAL': 'the kernel refuses the filter or one of its flags',
   'seccomp EACCES': 'loading a filter needs CAP_SYS_ADMIN or /process/noNewPrivileges',
   'sethostname EPERM': 'the hostname needs a uts namespace of its own',

@@ -10,8 +10,13 @@ export interface HookContainer {
   readonly pid?: number
 }
 
-/** The state JSON that a hook gets on its stdin (runtime-spec, runtime.md#state). */
-export function renderHookState(container: HookContainer, status: RunHook['status']): string {
+/** The state of runtime-spec, runtime.md#state. */
+export function describeHookState(container: HookContainer, status: RunHook['status']) {
   const { ociVersion, id, pid, bundle, annotations } = container
-  return JSON.stringify({ ociVersion, id, status, ...(pid && { pid }), bundle, annotations })
+  return { ociVersion, id, status, ...(pid && { pid }), bundle, annotations }
+}
+
+/** That a hook gets on its stdin, as JSON. */
+export function renderHookState(container: HookContainer, status: RunHook['status']): string {
+  return JSON.stringify(describeHookState(container, status))
 }

@@ -1,7 +1,7 @@
 /** What state.json says of a container from before the first effect on. */
 import { listInstructions } from '../lower/listing.ts'
 import type { MakeCgroup, RunHook } from '../plan/steps.ts'
-import { type ContainerRecord, RECORD_VERSION } from '../state/record.ts'
+import { type ContainerRecord, RECORD_VERSION, type RecordedListener } from '../state/record.ts'
 import { readBootId } from '../sys/proc.ts'
 import { findMissing } from './cgroups/steps.ts'
 import type { CreateInput } from './create.ts'
@@ -44,17 +44,23 @@ function describeStart({ lowered }: CreateInput) {
   const instructions = listInstructions(lowered.program)
   const startIndex = instructions.findIndex(({ op }) => op === 'wait')
   const executeIndex = instructions.findLastIndex(({ syscall }) => syscall === 'execve')
-  const hooks = [...lowered.meets].flatMap(([number, meet]): [number, RunHook][] =>
-    number >= lowered.firstStartMeet && meet.kind === 'exchange' && meet.step.kind === 'run-hook'
-      ? [[number, meet.step]]
-      : [],
-  )
+  const hooks: [number, RunHook][] = []
+  let listener: RecordedListener | undefined
+  for (const [meet, { kind, ...rest }] of lowered.meets) {
+    if (meet < lowered.firstStartMeet || kind !== 'exchange' || !('step' in rest)) continue
+    const { step } = rest
+    if (step.kind === 'run-hook') hooks.push([meet, step])
+    if (step.kind === 'load-seccomp' && step.listener !== undefined) {
+      listener = { meet, origin: step.origin, ...step.listener }
+    }
+  }
   return {
     lane: INIT_LANE,
     startIndex,
     executeIndex,
     startListing: instructions.slice(startIndex),
     startHooks: Object.fromEntries(hooks),
+    ...(listener !== undefined && { startListener: listener }),
   }
 }
 

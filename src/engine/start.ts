@@ -2,7 +2,7 @@
 import { StateError, SyscallError } from '../errors.ts'
 import { GO } from '../lower/instruction-set.ts'
 import { lockContainer } from '../state/lock.ts'
-import type { ContainerRecord } from '../state/record.ts'
+import type { ContainerRecord, RecordedListener } from '../state/record.ts'
 import { readStatus } from '../state/status.ts'
 import {
   type ContainerDirectory,
@@ -19,6 +19,8 @@ import { killContainerProcess } from './container-process.ts'
 import { readStatusPage, serveMeetings } from './execution.ts'
 import { explainFailure, readLanes } from './explain.ts'
 import { closeHookFiles, type HookFiles, openHookFiles, runHook, withOutput } from './hooks.ts'
+import type { Answer, Meeting } from './protocol.ts'
+import { sendListener } from './seccomp-listener.ts'
 
 const HAS_STOPPED = 'cannot start a container that has stopped'
 
@@ -43,6 +45,9 @@ function releaseProcess(directory: ContainerDirectory, record: ContainerRecord):
     serveMeetings(
       socket,
       (meeting) => {
+        if (meeting.number === record.startListener?.meet) {
+          return handOver(record, record.startListener, meeting)
+        }
         const hook = record.startHooks[meeting.number]
         if (hook === undefined) throw new Error(`unknown meeting ${meeting.number}`)
         const files = openHookFiles(record, hook)
@@ -56,6 +61,18 @@ function releaseProcess(directory: ContainerDirectory, record: ContainerRecord):
     output = hookFiles.map(closeHookFiles).at(-1) ?? ''
   }
   checkExecuted(directory, record, output)
+}
+
+function handOver(
+  record: ContainerRecord,
+  { origin, path, metadata }: RecordedListener,
+  { fds: [fd] }: Meeting,
+): Answer {
+  if (fd === undefined) throw new Error('no seccomp listener: a bug in tsrunc')
+  const listener = { path, metadata }
+  const { pid } = record
+  sendListener({ listener, origin, fd, container: record, status: 'created', pid })
+  return { verdict: 'proceed' }
 }
 
 /** Connects to the waiting process. It may have been killed since we looked: then nobody listens. */

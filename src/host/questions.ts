@@ -1,5 +1,6 @@
 /** What must be asked of the host before a spec can be planned. */
 import { posix } from 'node:path'
+import { findListener } from '../config/seccomp-listener.ts'
 import type { Hook, Mount, Seccomp, Spec } from '../config/spec.ts'
 import type { CreateOptions } from './facts.ts'
 
@@ -28,7 +29,12 @@ export function inquire(spec: Spec, options: CreateOptions): Questions {
   const namespaces = (spec.linux?.namespaces ?? []).map(({ path }) => path)
   const seccomp = spec.linux?.seccomp
   return {
-    paths: unique([KCORE, ...sources, ...hooksOnHost(spec).map(({ path }) => path)]),
+    paths: unique([
+      KCORE,
+      ...sources,
+      ...hooksOnHost(spec).map(({ path }) => path),
+      findListener(spec).path,
+    ]),
     unfollowed: unique([resolveRootfs(spec, options.bundle)]),
     links: unique(
       (spec.mounts ?? [])

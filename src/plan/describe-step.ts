@@ -77,8 +77,8 @@ const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
   'wait-for-start': () => 'wait for start',
   'arrange-descriptors': ({ preserved }) =>
     `close all descriptors but stdio${preserved === 0 ? '' : ` and ${preserved} more`}`,
-  'load-seccomp': ({ filter, flags }) =>
-    `load seccomp filter of ${Math.floor(Buffer.byteLength(filter, 'base64') / 8)} instructions${list(' with', flags)}`,
+  'load-seccomp': ({ filter, flags, listener }) =>
+    `load seccomp filter of ${Math.floor(Buffer.byteLength(filter, 'base64') / 8)} instructions${list(' with', flags)}${listener === undefined ? '' : `, its listener to ${listener.path}`}`,
   execute: ({ args }) => `execute${list('', args)}`,
   'read-home': ({ uid }) => `look up HOME of ${uid}`,
   'inspect-executable': ({ name }) => `inspect the head of ${name}`,

@@ -485,12 +485,22 @@ export interface ArrangeDescriptors extends Base {
   readonly preserved: number
 }
 
+/** An agent that answers system calls: seccomp_unotify(2). */
+export interface SeccompListener {
+  /** Its unix socket on the host. */
+  readonly path: string
+  /** Passed on to it as it is. */
+  readonly metadata: string
+}
+
 export interface LoadSeccomp extends Base {
   readonly kind: 'load-seccomp'
   /** struct sock_filter[], base64. */
   readonly filter: string
-  /** SECCOMP_FILTER_FLAG_* by name without the prefix: `LOG`, `SPEC_ALLOW`, `TSYNC`. */
+  /** SECCOMP_FILTER_FLAG_* by name without the prefix: `LOG`, `SPEC_ALLOW`, `NEW_LISTENER`. */
   readonly flags: readonly string[]
+  /** Who gets the fd of SCMP_ACT_NOTIFY; there exactly with `NEW_LISTENER`. */
+  readonly listener?: SeccompListener
 }
 
 /** execve(2) of what `find-executable` found. */

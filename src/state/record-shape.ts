@@ -4,7 +4,7 @@
  */
 import type { ListedInstruction } from '../lower/listing.ts'
 import type { RunHook } from '../plan/steps.ts'
-import type { ContainerRecord, RecordedCgroup } from './record.ts'
+import type { ContainerRecord, RecordedCgroup, RecordedListener } from './record.ts'
 
 type Check = (value: unknown) => boolean
 
@@ -75,6 +75,13 @@ const INSTRUCTION: Shape<ListedInstruction> = {
   reason: optional(isText),
 }
 
+const LISTENER: Shape<RecordedListener> = {
+  meet: isCount,
+  origin: isText,
+  path: isText,
+  metadata: isText,
+}
+
 const hooks = listOf(shapedAs(HOOK))
 
 const RECORD: Shape<ContainerRecord> = {
@@ -96,6 +103,7 @@ const RECORD: Shape<ContainerRecord> = {
   startIndex: isIndex,
   startListing: listOf(shapedAs(INSTRUCTION)),
   startHooks: mapOf(shapedAs(HOOK)),
+  startListener: optional(shapedAs(LISTENER)),
   executeIndex: isIndex,
   foreignExecutable: optional(isText),
 }

@@ -1,7 +1,7 @@
 /** state.json: what later commands need to know of a container. Plain JSON. */
 import { StateError } from '../errors.ts'
 import type { ListedInstruction } from '../lower/listing.ts'
-import type { RunHook } from '../plan/steps.ts'
+import type { RunHook, SeccompListener } from '../plan/steps.ts'
 import { findDamage } from './record-shape.ts'
 
 /** Changes with the layout below: another version's record is only good for delete --force. */
@@ -16,6 +16,12 @@ export interface RecordedCgroup {
   readonly version: 1 | 2
   /** The directories of `path` that were not there before, the highest first. */
   readonly missing: readonly string[]
+}
+
+/** The agent that gets the seccomp listener when `start` comes to that meet. */
+export interface RecordedListener extends SeccompListener {
+  readonly meet: number
+  readonly origin: string
 }
 
 export interface ContainerRecord {
@@ -45,6 +51,7 @@ export interface ContainerRecord {
   readonly startListing: readonly ListedInstruction[]
   /** The hooks that `start` serves, by the number of their meet. */
   readonly startHooks: Readonly<Record<number, RunHook>>
+  readonly startListener?: RecordedListener
   /** Index of the instruction that executes the container's program. */
   readonly executeIndex: number
   /** Why the executable is none for this machine, as far as its head tells. */

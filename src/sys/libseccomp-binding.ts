@@ -13,6 +13,10 @@ export interface Libseccomp {
   resolveArchitecture(name: string): number | undefined
   /** A number, negative for system calls that other architectures have. */
   resolveSyscall(name: string): number | undefined
+  /** Its number on an architecture; negative where that has no such call. */
+  resolveSyscallOf(architecture: number, name: string): number
+  /** SCMP_ARCH_* of this process. */
+  nativeArchitecture(): number
   openFilter(defaultAction: number): Filter | undefined
 }
 
@@ -51,6 +55,10 @@ export function bindLibseccomp(): Libseccomp {
 function bind(): Libseccomp {
   const version = readVersion()
   const resolve = bindSeccomp('int seccomp_syscall_resolve_name(const char *name)')
+  const resolveOf = bindSeccomp(
+    'int seccomp_syscall_resolve_name_arch(uint32 token, const char *name)',
+  )
+  const native = bindSeccomp('uint32 seccomp_arch_native(void)')
   const resolveArchitecture = bindSeccomp('uint32 seccomp_arch_resolve_name(const char *name)')
   const init = bindSeccomp('uint64 seccomp_init(uint32 action)')
   return {
@@ -62,6 +70,8 @@ function bind(): Libseccomp {
       const number = Number(resolve(name))
       return number === UNKNOWN_SYSCALL ? undefined : number
     },
+    resolveSyscallOf: (token, name) => Number(resolveOf(token, name)),
+    nativeArchitecture: () => Number(native()),
     openFilter(defaultAction) {
       const context = init(defaultAction)
       return BigInt(context) === 0n ? undefined : makeFilter(context)

@@ -1,11 +1,18 @@
 /** Seccomp profiles to classic BPF, by libseccomp, which knows every architecture's numbers. */
-import type { Seccomp, SeccompAction, SeccompArgument, SeccompRule } from '../config/spec.ts'
+import type {
+  Seccomp,
+  SeccompAction,
+  SeccompArchitecture,
+  SeccompArgument,
+  SeccompRule,
+} from '../config/spec.ts'
 import { type Pointer, StepError } from '../errors.ts'
 import type { SeccompFacts } from '../host/facts.ts'
 import { VERSION } from '../version.ts'
 import { ERRNO, errnoName } from './errno.ts'
 import { bindLibseccomp, type Filter, type Libseccomp } from './libseccomp-binding.ts'
 import { readCachedFilter, writeCachedFilter } from './seccomp-cache.ts'
+import { type NewestCall, prependEnosys } from './seccomp-enosys.ts'
 
 export interface CompileOptions {
   /** An fd of a directory of our own; without one every call compiles. */
@@ -53,8 +60,9 @@ function compileWith(library: Libseccomp, profile: Seccomp): SeccompFacts {
     profile.syscalls?.forEach((rule, index) => {
       addRule(library, filter, rule, index, defaultAction, unknown)
     })
+    const newest = isPermissive(profile) ? [] : findNewest(library, profile)
     return {
-      filter: Buffer.from(filter.exportProgram()).toString('base64'),
+      filter: Buffer.from(prependEnosys(filter.exportProgram(), newest)).toString('base64'),
       unknownSyscalls: [...unknown],
     }
   } finally {
@@ -62,10 +70,43 @@ function compileWith(library: Libseccomp, profile: Seccomp): SeccompFacts {
   }
 }
 
+/** A tracer answers for new calls itself, as in runc. */
+function isPermissive({ defaultAction, defaultErrnoRet }: Seccomp): boolean {
+  if (['SCMP_ACT_ALLOW', 'SCMP_ACT_LOG', 'SCMP_ACT_TRACE'].includes(defaultAction)) return true
+  return defaultAction === 'SCMP_ACT_ERRNO' && defaultErrnoRet === ERRNO.ENOSYS
+}
+
+/** Of each architecture of the filter, the native one first. */
+function findNewest(library: Libseccomp, profile: Seccomp): NewestCall[] {
+  const configured = (profile.architectures ?? []).flatMap((name) => {
+    const token = library.resolveArchitecture(nameArchitecture(name))
+    return token === undefined ? [] : [token]
+  })
+  const tokens = new Set([library.nativeArchitecture(), ...configured])
+  const names = new Set(profile.syscalls?.flatMap(({ names }) => names))
+  const newestOf = (token: number) =>
+    Math.max(-1, ...[...names].map((name) => library.resolveSyscallOf(token, name)))
+  return [...tokens].flatMap((architecture) => {
+    const number = architecture === X32 ? -1 : newestOf(architecture)
+    if (number < 0) return []
+    const x32 = architecture === X86_64 && tokens.has(X32) ? newestOf(X32) : -1
+    return [{ architecture, number, ...(x32 >= 0 && { x32 }) }]
+  })
+}
+
+/** SCMP_ARCH_*: AUDIT_ARCH_* but for x32, which the kernel does not tell from x86-64 there. */
+const X86_64 = 0xc000_003e
+const X32 = 0x4000_003e
+
+/** As libseccomp spells it. */
+function nameArchitecture(name: SeccompArchitecture): string {
+  return name.slice('SCMP_ARCH_'.length).toLowerCase()
+}
+
 /** The native one is there from the beginning. */
 function addArchitectures(library: Libseccomp, filter: Filter, profile: Seccomp): void {
   profile.architectures?.forEach((name, index) => {
-    const token = library.resolveArchitecture(name.slice('SCMP_ARCH_'.length).toLowerCase())
+    const token = library.resolveArchitecture(nameArchitecture(name))
     const result = token === undefined ? -ERRNO.EINVAL : filter.addArchitecture(token)
     if (result < 0 && result !== -ERRNO.EEXIST) {
       throw failure(`architectures/${index}`, `seccomp_arch_add(${name})`, result)

@@ -9,6 +9,8 @@ const SOCK_DGRAM = 2
 const SOCK_SEQPACKET = 5
 const SOCK_CLOEXEC = 0o2000000
 const SOL_SOCKET = 1
+const SO_SNDTIMEO = 21
+const SEND_TIMEOUT_S = 10
 const SHUT_WR = 1
 const SCM_RIGHTS = 1
 const MSG_TRUNC = 0x20
@@ -51,9 +53,17 @@ export function listenUnix(path: string): number {
 
 const KINDS = { seqpacket: SOCK_SEQPACKET, stream: SOCK_STREAM, datagram: SOCK_DGRAM } as const
 
-/** connect(2) to a listening socket; `kind` is what the listener made. */
-export function connectUnix(path: string, kind: keyof typeof KINDS = 'seqpacket'): number {
+/**
+ * connect(2) to a listening socket; `kind` is what the listener made. One of somebody else's is
+ * waited for no longer than that, at connect as at each send: then it is EAGAIN.
+ */
+export function connectUnix(
+  path: string,
+  kind: keyof typeof KINDS = 'seqpacket',
+  seconds = SEND_TIMEOUT_S,
+): number {
   return withSocket(KINDS[kind], (fd) => {
+    if (kind !== 'seqpacket') limitSends(fd, seconds)
     const name = encodeAddress(path)
     callKernel('connect', [fd, name, name.length], `connect(${JSON.stringify(path)})`)
   })
@@ -111,6 +121,13 @@ export function receiveMessage(socket: number, limit: number): Packet | undefine
     return undefined
   }
   return { bytes: bytes.subarray(0, length), fds }
+}
+
+/** struct timeval */
+function limitSends(fd: number, seconds: number): void {
+  const time = Buffer.alloc(16)
+  time.writeBigInt64LE(BigInt(seconds))
+  callKernel('setsockopt', [fd, SOL_SOCKET, SO_SNDTIMEO, time, time.length], 'SO_SNDTIMEO')
 }
 
 function withSocket(type: number, prepare: (fd: number) => void): number {

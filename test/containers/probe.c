@@ -12,11 +12,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -460,6 +462,46 @@ static void receive(const char *path)
   putchar('}');
 }
 
+/*
+ * An agent of SCMP_ACT_NOTIFY: takes the listener at a unix socket, answers one system call with
+ * ENOANO, and tells what it was sent.
+ */
+static void answer(const char *path)
+{
+  static char text[1 << 16];
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  char control[CMSG_SPACE(sizeof(int))];
+  struct iovec part = { text, sizeof(text) - 1 };
+  struct msghdr message = { .msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = control,
+                            .msg_controllen = sizeof(control) };
+  struct seccomp_notif call = { 0 };
+  struct seccomp_notif_resp response = { 0 };
+  int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), peer, fd = -1;
+  strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+  alarm(30);
+  if (bind(listening, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+      listen(listening, 1) < 0 || (peer = accept(listening, NULL, NULL)) < 0 ||
+      recvmsg(peer, &message, MSG_CMSG_CLOEXEC) < 0) {
+    print_errno();
+    return;
+  }
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  if (header != NULL && header->cmsg_type == SCM_RIGHTS)
+    memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+  if (ioctl(fd, SECCOMP_IOCTL_NOTIF_RECV, &call) < 0) {
+    print_errno();
+    return;
+  }
+  response.id = call.id;
+  response.error = -ENOANO;
+  int sent = ioctl(fd, SECCOMP_IOCTL_NOTIF_SEND, &response);
+  printf("{\"sent\":%d,\"syscall\":%d,\"pid\":%u,\"message\":", sent, call.data.nr, call.pid);
+  print_string(text);
+  putchar('}');
+}
+
 static volatile sig_atomic_t got;
 
 static void remember(int sig)
@@ -540,6 +582,8 @@ static void run_operation(int count, char **words)
     print_result(sethostname(first, strlen(first)));
   else if (IS("receive", 1))
     receive(first);
+  else if (IS("answer", 1))
+    answer(first);
   else if (IS("trap", 0))
     trap();
   else if (IS("hold", 1))

@@ -128,6 +128,20 @@ describe.skipIf(!installed)(`profiles are compiled${why}`, () => {
     ).toBe(VERDICT.allow)
   })
 
+  test.each<[SeccompAction, number | undefined, boolean]>([
+    ['SCMP_ACT_ERRNO', undefined, true],
+    ['SCMP_ACT_ERRNO', 5, true],
+    ['SCMP_ACT_KILL_PROCESS', undefined, true],
+    ['SCMP_ACT_TRACE', undefined, false],
+    ['SCMP_ACT_LOG', undefined, false],
+  ])('%s %j by default: a call newer than the rules does not exist: %s', (action, errno, is) => {
+    const byDefault = errno === undefined ? {} : { defaultErrnoRet: errno }
+    const syscalls = [{ names: ['getpid'], action: 'SCMP_ACT_ALLOW' }] as const
+    const newer = judge({ defaultAction: action, ...byDefault, syscalls }, 'statx')
+    expect(newer === (VERDICT.errno | 38)).toBe(is)
+    expect(judge({ defaultAction: action, ...byDefault, syscalls }, 'getpid')).toBe(VERDICT.allow)
+  })
+
   test('a rule that libseccomp refuses is named', () => {
     const syscalls = [
       {

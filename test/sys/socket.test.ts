@@ -134,3 +134,17 @@ describe('a socket in a directory', () => {
     expect(() => connectUnix(join(base, 's'), 'stream')).toThrow('EPROTOTYPE')
   })
 })
+
+test('a peer that does not accept is not waited for without end', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'tsrunc-test-socket-'))
+  directories.push(directory)
+  const path = join(directory, 'full')
+  const listening = own(callKernel('socket', [1, 1, 0], 'socket()'))
+  const name = Buffer.from(`\u0001\0${path}\0`, 'latin1')
+  callKernel('bind', [listening, name, name.length], 'bind()')
+  callKernel('listen', [listening, 0], 'listen()')
+  own(connectUnix(path, 'stream', 1))
+  const began = performance.now()
+  expect(() => connectUnix(path, 'stream', 1)).toThrow('EAGAIN')
+  expect(performance.now() - began).toBeGreaterThan(900)
+})

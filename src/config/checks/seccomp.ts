@@ -1,5 +1,6 @@
 /** Rules for /linux/seccomp. */
 import type { Issue, Pointer } from '../../errors.ts'
+import { findListener } from '../seccomp-listener.ts'
 import type { Seccomp, SeccompAction, Spec } from '../spec.ts'
 import { type Check, checkRange } from './check.ts'
 
@@ -10,8 +11,8 @@ const NOTIFY: SeccompAction = 'SCMP_ACT_NOTIFY'
  * The runtime hands the notification fd to the agent after the filter is loaded. If every call, or
  * write, waits for that agent, it never gets there.
  */
-function checkNotify({ linux }: Spec): Issue[] {
-  const seccomp = linux?.seccomp
+function checkNotify(spec: Spec): Issue[] {
+  const seccomp = spec.linux?.seccomp
   if (seccomp === undefined) return []
   const issues: Issue[] = []
   if (seccomp.defaultAction === NOTIFY) {
@@ -23,12 +24,13 @@ function checkNotify({ linux }: Spec): Issue[] {
     const pointer = `${AT}/syscalls/${index}/action`
     issues.push({ pointer, expected: 'an action for write that waits for nobody', found: NOTIFY })
   }
-  return [...issues, ...checkListener(seccomp)]
+  return [...issues, ...checkListener(seccomp, findListener(spec))]
 }
 
-function checkListener({ listenerPath, listenerMetadata, syscalls }: Seccomp): Issue[] {
-  const pointer = `${AT}/listenerPath`
-  const path = listenerPath ?? ''
+function checkListener(
+  { listenerMetadata, syscalls }: Seccomp,
+  { path, pointer }: ReturnType<typeof findListener>,
+): Issue[] {
   if (path === '') {
     const isNeeded = syscalls?.some(({ action }) => action === NOTIFY) ?? false
     const user = isNeeded ? NOTIFY : (listenerMetadata ?? '') === '' ? '' : 'listenerMetadata'
@@ -70,7 +72,7 @@ function checkArguments({ linux }: Spec): Issue[] {
 }
 
 export const seccompChecks: readonly Check[] = [
-  { name: 'seccomp notify', reads: [AT], run: checkNotify },
+  { name: 'seccomp notify', reads: [AT, '/annotations'], run: checkNotify },
   { name: 'seccomp errno', reads: [AT], run: checkErrnos },
   { name: 'seccomp arguments', reads: [AT], run: checkArguments },
 ]

@@ -1,6 +1,6 @@
 import type { ArrangeDescriptors, LoadSeccomp, WaitForStart } from '../../plan/steps.ts'
 import { CLOSE_RANGE, FCNTL, flags, LAST_FD, SECCOMP, SECCOMP_FLAG, ZERO } from '../constants.ts'
-import type { Context } from '../context.ts'
+import { addMeet, type Context } from '../context.ts'
 import { address, immediate, slotValue } from '../operands.ts'
 import { placeFilter } from '../structs.ts'
 
@@ -25,7 +25,9 @@ export function lowerArrangeDescriptors({ asm }: Context, step: ArrangeDescripto
   asm.call('close_range', [end, LAST_FD, flags(CLOSE_RANGE, 'CLOEXEC')])
 }
 
-export function lowerSeccomp({ asm }: Context, step: LoadSeccomp): void {
+/** The listener goes to the runtime, which hands it on; here execve closes it. */
+export function lowerSeccomp(context: Context, step: LoadSeccomp): void {
+  const { asm } = context
   const filter = Buffer.from(step.filter, 'base64')
   const known = Object.keys(SECCOMP_FLAG.values) as (keyof typeof SECCOMP_FLAG.values)[]
   const names = step.flags.map((flag) => {
@@ -35,5 +37,14 @@ export function lowerSeccomp({ asm }: Context, step: LoadSeccomp): void {
   })
   const program = address(placeFilter(asm, filter), `{${filter.length / 8} instructions}`)
   const how = flags(SECCOMP_FLAG, ...names)
-  asm.call('seccomp', [flags(SECCOMP, 'SET_MODE_FILTER'), how, program])
+  const operands = [flags(SECCOMP, 'SET_MODE_FILTER'), how, program]
+  if (step.listener === undefined) {
+    asm.call('seccomp', operands)
+    return
+  }
+  const listener = asm.slot('listener')
+  asm.call('seccomp', operands, { into: listener })
+  asm.meet(addMeet(context, { kind: 'exchange', step }), 'listener for the agent', {
+    fds: [slotValue(listener)],
+  })
 }

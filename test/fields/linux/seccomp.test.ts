@@ -109,11 +109,38 @@ describe('calls that are still to be made under the filter', () => {
   })
 })
 
-test('SCMP_ACT_NOTIFY is not supported yet', () => {
+describe('SCMP_ACT_NOTIFY', () => {
   const syscalls = [{ names: ['mount'], action: 'SCMP_ACT_NOTIFY' }] as const
-  expect(messages({ ...PROFILE, syscalls }, ALLOW_ALL)).toEqual([
-    'not supported yet: /linux/seccomp/syscalls/0/action (SCMP_ACT_NOTIFY)',
-  ])
+  const listener = { path: '/run/agent', metadata: 'text' }
+  const profile: Seccomp = {
+    ...PROFILE,
+    flags: ['SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'],
+    listenerPath: listener.path,
+    listenerMetadata: listener.metadata,
+    syscalls,
+  }
+
+  test('has the kernel make a listener, for the agent', () => {
+    expect(plan(profile, ALLOW_ALL).steps).toEqual([
+      expect.objectContaining({ flags: ['WAIT_KILLABLE_RECV', 'NEW_LISTENER'], listener }),
+    ])
+  })
+
+  test('without a rule there is no listener, whatever the path', () => {
+    const [step] = plan({ ...profile, syscalls: [] }, ALLOW_ALL).steps ?? []
+    expect(step).toMatchObject({ flags: [] })
+    expect(step).not.toHaveProperty('listener')
+  })
+
+  test('may ask for execve, which the agent can answer, not for how it gets the listener', () => {
+    const { allow, notify, errno } = VERDICT
+    expect(messages(profile, makeFilter({ execve: notify }, allow))).toEqual([])
+    expect(messages(profile, makeFilter({ recvmsg: notify }, allow))).toEqual([
+      expect.stringContaining('recvmsg is denied'),
+    ])
+    expect(messages(profile, makeFilter({ sendmsg: errno }, allow))).toHaveLength(1)
+    expect(messages(PROFILE, makeFilter({ sendmsg: errno }, allow))).toEqual([])
+  })
 })
 
 test('a profile that nobody compiled is never left out silently', () => {
