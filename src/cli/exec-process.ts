@@ -18,7 +18,9 @@ export function chooseProcess(own: Process, words: readonly string[], flags: Fla
     throw new UsageError(`--process names the program: ${JSON.stringify(words[0])} is one too many`)
   }
   const loaded = loadProcess(file)
-  const unused = CHANGES.filter((name) => flags[name] !== undefined && listFlag(flags, name).length)
+  const unused = CHANGES.filter(
+    (name) => (textFlag(flags, name) ?? listFlag(flags, name)).length > 0,
+  )
   return {
     ...loaded,
     process: inheritFrom(own, loaded.process),

@@ -30,7 +30,7 @@ import {
 import { type ExecutableNotes, readLanes } from './explain.ts'
 import { setOomScore } from './oom-score.ts'
 import { findHome } from './passwd.ts'
-import { type Announcement, announceProcess } from './pid-file.ts'
+import { type Announcement, openAnnouncement } from './pid-file.ts'
 import type { Answer, Meeting } from './protocol.ts'
 import { sendListener } from './seccomp-listener.ts'
 import { encodeSupervise } from './supervisor-protocol.ts'
@@ -66,12 +66,13 @@ interface Entering {
 
 /** Runs a process; when it returns, its program runs and this process has nothing more to do. */
 export function execProcess(input: ExecInput): void {
+  using announcement = openAnnouncement(input)
   const entering = enter(input)
   const { execution } = entering
   try {
     serveProgram(entering)
     const { pid, pidfd = -1 } = entering
-    announceProcess(input, pid, pidfd)
+    announcement.announce(pid, pidfd)
     input.succeeded?.()
     if (input.supervisor === undefined || input.options.detach) return
     const message = encodeSupervise({ pid, pidfd, fallback: [] })

@@ -594,7 +594,10 @@ static void run_operation(int count, char **words)
     printf("null]\n");
     fflush(stdout);
     exit(atoi(first));
-  } else if (IS("signal", 1)) {
+  } else if (IS("leave", 1))
+    /* Without a word. */
+    _exit(atoi(first));
+  else if (IS("signal", 1)) {
     printf("null]\n");
     fflush(stdout);
     /* The first process of a pid namespace cannot kill itself: its child is no better. */

@@ -47,12 +47,13 @@ export function fail(
   runtime: Runtime,
   words: readonly string[],
   options: InvokeOptions = {},
+  expected = 1,
 ): string {
   const log = join(dirname(stateDirectory()), 'refusal.json')
   const globals = ['--log', log, '--log-format', 'json', ...(options.globals ?? [])]
   rmSync(log, { force: true })
   const { status, signal, stdout, stderr } = invoke(runtime, words, { ...options, globals })
-  expect({ status, signal, stdout }).toEqual({ status: 1, signal: null, stdout: '' })
+  expect({ status, signal, stdout }).toEqual({ status: expected, signal: null, stdout: '' })
   const lines = readFileSync(log, 'utf8').trimEnd().split('\n')
   const record = JSON.parse(lines.at(-1) ?? '') as Readonly<Record<string, string>>
   // runc may warn before.

@@ -12,17 +12,9 @@ import { deleteContainer } from '../../src/engine/delete.ts'
 import { openExecutor } from '../../src/engine/execution.ts'
 import { startContainer } from '../../src/engine/start.ts'
 import { StateError, StepError } from '../../src/errors.ts'
-import type { Program } from '../../src/lower/assembler.ts'
-import {
-  HEADER_SIZE,
-  INSTRUCTION,
-  INSTRUCTION_SIZE,
-  NONE,
-  OPCODE,
-  OPERAND,
-} from '../../src/lower/instruction-set.ts'
 import { closeFd } from '../../src/sys/fd.ts'
 import { hostArchitecture } from '../../src/sys/ffi.ts'
+import { failAt } from './fail-at.ts'
 import { richConfig } from './rich-config.ts'
 import {
   closeRig,
@@ -36,23 +28,8 @@ import {
   whyNot,
 } from './rig.ts'
 
-const EIO = 5
 const ID = 'c'
 const reason = whyNot()
-
-/** The same program, but one instruction leaves with EIO. */
-function failAt(program: Program, index: number): Program {
-  const bytes = Uint8Array.from(program.bytes)
-  const at = HEADER_SIZE + index * INSTRUCTION_SIZE
-  bytes.fill(0, at, at + INSTRUCTION_SIZE)
-  const view = new DataView(bytes.buffer)
-  view.setUint32(at + INSTRUCTION.op, OPCODE.fail, true)
-  view.setUint32(at + INSTRUCTION.slot, NONE, true)
-  view.setUint32(at + INSTRUCTION.target, NONE, true)
-  view.setUint32(at + INSTRUCTION.operands, OPERAND.immediate, true)
-  view.setBigUint64(at + INSTRUCTION.operands + 8, BigInt(EIO), true)
-  return { ...program, bytes }
-}
 
 describe.skipIf(reason !== undefined)(
   `create fails${reason ? ` (skipped: ${reason})` : ''}`,
