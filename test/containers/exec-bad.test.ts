@@ -6,7 +6,6 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -31,7 +30,6 @@ interface Case {
   /** In every runtime; engines look for them. */
   readonly engines?: RegExp
   readonly says: RegExp
-  readonly status?: number
 }
 
 /** Files that cannot be executed. */
@@ -41,7 +39,6 @@ function prepareRoot({ rootfs }: Bundle): void {
   writeFileSync(join(rootfs, 'script'), '#!/no/such/interpreter\n')
   writeFileSync(join(rootfs, 'text'), 'no program\n')
   for (const name of ['script', 'text']) chmodSync(join(rootfs, name), 0o755)
-  symlinkSync('loop', join(rootfs, 'loop'))
 }
 
 const CASES: readonly Case[] = [
@@ -70,23 +67,16 @@ const CASES: readonly Case[] = [
     says: /^\/process\/args\/0: exec: "\/directory": is a directory$/,
   },
   {
+    // Of this and the next runc 1.1 learns too late, and leaves with 1.
     name: 'a script without its interpreter',
     words: ['/script'],
-    engines: /no such file or directory/,
     says: /^\/process\/args\/0: .*its interpreter is missing: \/no\/such\/interpreter$/,
   },
   {
     name: 'a text that is no program',
-    // runc 1.1 learns of it too late, and leaves with 1.
     words: ['/text'],
     says: /execve\("\/text".*ENOEXEC: exec format error \(hint: it is neither an ELF program nor/,
   },
-  {
-    name: 'an empty name',
-    words: [''],
-    says: /^exec: the name of the program is empty$/,
-  },
-  { name: 'no program', words: [], says: /^exec needs a program to run, or --process FILE$/ },
   {
     name: 'a cwd that is missing',
     flags: ['--cwd', '/nowhere'],
@@ -101,48 +91,13 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'a cwd that leads out by a magic link (CVE-2024-21626)',
-    flags: ['--cwd', '/proc/self/fd/3'],
+    flags: ['--cwd', '/proc/self/fd/4'],
     says: /^\/process\/cwd: /,
-  },
-  { name: 'a relative cwd', flags: ['--cwd', 'tmp'], says: /^--cwd must be an absolute path, / },
-  ...['1x', '-1', '+1', ' 1', '0x1', '1:', ':1', '1:2:3', 'root', '4294967295', '1e3'].map(
-    (user) => ({
-      name: `the user ${JSON.stringify(user)} (CVE-2016-3697, CVE-2026-30892)`,
-      flags: [`--user=${user}`],
-      says: /^--user must be /,
-    }),
-  ),
-  {
-    name: 'a group',
-    flags: ['-g', 'wheel'],
-    says: /^--additional-gids must be a number from 0 to/,
-  },
-  {
-    name: 'a variable without a value',
-    flags: ['-e', 'A'],
-    says: /^--env must be NAME=VALUE, found "A"$/,
-  },
-  { name: 'a variable without a name', flags: ['-e', '=a'], says: /^--env must be NAME=VALUE/ },
-  {
-    name: 'a capability that nobody knows',
-    flags: ['--cap', 'CAP_SYS_ADMI'],
-    says: /^--cap: no such capability: "CAP_SYS_ADMI" \(did you mean CAP_SYS_ADMIN\?\)$/,
   },
   {
     name: 'descriptors that are not open',
     flags: ['--preserve-fds', '2'],
     says: /^--preserve-fds: file descriptor 3 is not open \(2 asked for\)$/,
-  },
-  {
-    name: 'a number of descriptors',
-    flags: ['--preserve-fds', '1x'],
-    says: /^--preserve-fds must be a number/,
-    status: 255,
-  },
-  {
-    name: 'a cgroup outside',
-    flags: ['--cgroup', 'a/../../b'],
-    says: /^--cgroup "a\/..\/..\/b": the path must stay below the cgroup of the container$/,
   },
   {
     name: 'a cgroup that is not there',
@@ -155,16 +110,6 @@ const CASES: readonly Case[] = [
     says: /^--cgroup: the container has no v1 controller "magic": /,
   },
   {
-    name: 'several cgroups without controllers',
-    flags: ['--cgroup', 'a', '--cgroup', 'b'],
-    says: /^--cgroup "a": of several, each needs its controllers/,
-  },
-  {
-    name: 'a controller twice',
-    flags: ['--cgroup', 'cpu:a', '--cgroup', 'cpu:b'],
-    says: /^--cgroup "cpu:b": the controller cpu has a path already$/,
-  },
-  {
     name: 'a pidfd socket that nobody listens on',
     flags: ['--pidfd-socket', '/nowhere'],
     says: /^--pidfd-socket: connect\("\/nowhere"\): ENOENT$/,
@@ -172,19 +117,8 @@ const CASES: readonly Case[] = [
   {
     name: 'a pid file that cannot be',
     flags: ['--pid-file', '/nowhere/pid'],
+    engines: /no such file or directory/,
     says: /^--pid-file: open\("\/nowhere\/\.pid\.\d+"\): ENOENT: no such file or directory$/,
-  },
-  {
-    name: 'a file that is not there',
-    flags: ['--process', '/nowhere'],
-    words: [],
-    says: /^\/nowhere: no such file$/,
-  },
-  {
-    name: 'a directory as file',
-    flags: ['--process', '/'],
-    words: [],
-    says: /^\/: not a regular file$/,
   },
 ]
 
@@ -202,8 +136,8 @@ function readCgroup(pid: string): string {
 }
 
 /** The message without the name of the command. */
-function refuse(runtime: Runtime, words: readonly string[], status = 255): string {
-  return fail(runtime, ['exec', ...words], {}, status).replace(/^exec tsrunc-test-\S+: /, '')
+function refuse(runtime: Runtime, words: readonly string[]): string {
+  return fail(runtime, ['exec', ...words], {}, 255).replace(/^exec tsrunc-test-\S+: /, '')
 }
 
 describeContainers('exec refuses', (runtime) => {
@@ -212,9 +146,9 @@ describeContainers('exec refuses', (runtime) => {
     const cgroup = readFileSync(`/proc/${pid}/cgroup`, 'utf8')
     const tasks = () => listProcesses().filter((other) => readCgroup(other) === cgroup)
     const before = tasks()
-    for (const { name, flags = [], words = ['/probe'], engines, says, status } of CASES) {
+    for (const { name, flags = [], words = ['/probe'], engines, says } of CASES) {
       if (runtime.name === 'runc' && engines === undefined) continue
-      const message = refuse(runtime, [...flags, id, ...words], status)
+      const message = refuse(runtime, [...flags, id, ...words])
       if (engines !== undefined) expect(message, name).toMatch(engines)
       if (runtime.name === 'tsrunc') expect(message, name).toMatch(says)
       expect(tasks(), name).toEqual(before)
