@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandDefinition>>> = {
   spec: async () => (await import('./commands/spec.ts')).spec,
   checkpoint: async () => (await import('./commands/checkpoint.ts')).checkpoint,
   restore: async () => (await import('./commands/restore.ts')).restore,
+  features: async () => (await import('./commands/features.ts')).features,
   plan: async () => (await import('./commands/plan.ts')).plan,
   completion: async () => (await import('./commands/completion.ts')).completion,
   bundle: async () => (await import('./commands/bundle-new.ts')).bundleNew,

@@ -457,7 +457,11 @@ export interface LinuxFeatures {
   }
   readonly apparmor?: Switch
   readonly selinux?: Switch
-  readonly intelRdt?: Switch
+  readonly intelRdt?: Switch & { readonly schemata?: boolean; readonly monitoring?: boolean }
+  readonly memoryPolicy?: {
+    readonly modes?: readonly MemoryPolicyMode[]
+    readonly flags?: readonly MemoryPolicyFlag[]
+  }
   readonly mountExtensions?: { readonly idmap?: Switch }
   readonly netDevices?: Switch
 }
