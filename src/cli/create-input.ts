@@ -14,7 +14,10 @@ export function addCreateFlags(command: Command): Command {
   return command
     .option('-b, --bundle <dir>', 'directory with config.json', '.')
     .option('-f, --config <file>', "read this in place of the bundle's config.json; - is stdin")
-    .option('--console-socket <path>', 'unix socket that takes the terminal (not supported yet)')
+    .option(
+      '--console-socket <path>',
+      'unix socket that takes the terminal of a detached container',
+    )
     .option('--pid-file <file>', "write the pid of the container's process here")
     .option('--pidfd-socket <path>', "unix socket that takes a pidfd of the container's process")
     .option('--no-pivot', 'move the root instead of pivot_root (for an initramfs)')
@@ -24,9 +27,6 @@ export function addCreateFlags(command: Command): Command {
 
 export function readCreateInput(id: string, flags: Flags, context: Context): CreateInput {
   const { globals, request, log } = context
-  if (textFlag(flags, 'consoleSocket') !== undefined) {
-    throw new UsageError('--console-socket is not supported yet')
-  }
   checkId(id)
   if (globals.cgroupManager === 'disabled') {
     throw new UsageError('not supported yet: --cgroup-manager disabled')
@@ -79,7 +79,14 @@ export function readOptions(
     systemdCgroup: globals.cgroupManager === 'systemd',
     listenFds: countListenFds(request.env, request.pid),
     detach: isSet(flags, 'detach'),
+    ...readConsoleSocket(flags),
   }
+}
+
+/** An empty path is none, as in runc. */
+export function readConsoleSocket(flags: Flags): { consoleSocket?: string } {
+  const path = textFlag(flags, 'consoleSocket')
+  return path ? { consoleSocket: resolve(path) } : {}
 }
 
 /** Meant for us only if it names us: a wrapper's own LISTEN_FDS must not reach the container. */

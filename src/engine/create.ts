@@ -69,6 +69,8 @@ export interface Created {
   readonly record: ContainerRecord
   /** pidfd of the container's process; the caller closes it. */
   readonly pidfd: number
+  /** The master of its pty, where no console socket took it; the caller closes it. */
+  readonly terminal?: number
 }
 
 /** Creates a container. When it throws, nothing is left, or the error says what is. */
@@ -90,7 +92,8 @@ export function createContainer(input: CreateInput): Created {
     for (const step of lowered.prologue) performHostStep(creation, step)
     runProgram(creation, preserved)
     creation.hookFiles.forEach(closeHookFiles)
-    return { record: creation.record, pidfd: takePidfd(creation) }
+    const { record, terminal } = creation
+    return { record, pidfd: takePidfd(creation), ...(terminal !== undefined && { terminal }) }
   } catch (error) {
     throw undoCreation(creation, error, removeDirectory)
   }

@@ -25,6 +25,8 @@ export interface Creation {
   execution?: Execution
   /** Of the container's process, once the executor told of it. */
   pidfd?: number
+  /** The master of its pty, for the supervisor. */
+  terminal?: number
   /** A meeting of init that overtook the news of its birth. */
   early?: Meeting
   /** What its head tells of the executable, once the container's process found it. */

@@ -6,6 +6,7 @@ import { type ExecutableKind, inspectExecutable } from './executable.ts'
 import { openHookFiles } from './hooks.ts'
 import { findHome } from './passwd.ts'
 import type { Answer, Meeting } from './protocol.ts'
+import { passTerminal } from './terminal.ts'
 
 /** Answers one exchange. */
 export function exchange(creation: Creation, step: Exchange, meeting: Meeting): Answer {
@@ -28,6 +29,11 @@ export function exchange(creation: Creation, step: Exchange, meeting: Meeting): 
       return { verdict: 'proceed' }
     case 'load-seccomp':
       throw new Error('create loads no filter: a bug in tsrunc')
+    case 'attach-terminal': {
+      const kept = passTerminal(first, creation.input.options.consoleSocket)
+      if (kept !== undefined) creation.terminal = kept
+      return { verdict: 'proceed' }
+    }
     case 'run-hook': {
       const files = openHookFiles(hookContainer(creation), step)
       creation.hookFiles.push(files)

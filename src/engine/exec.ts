@@ -34,6 +34,7 @@ import { type Announcement, openAnnouncement } from './pid-file.ts'
 import type { Answer, Meeting } from './protocol.ts'
 import { sendListener } from './seccomp-listener.ts'
 import { encodeSupervise } from './supervisor-protocol.ts'
+import { passTerminal } from './terminal.ts'
 
 /** Where tests may interfere: nothing of it is reachable from the command line. */
 export interface ExecFaults {
@@ -61,6 +62,8 @@ interface Entering {
   readonly execution: Execution
   pid: number
   pidfd?: number
+  /** The master of its pty, for the supervisor. */
+  terminal?: number
   executable?: ExecutableNotes
 }
 
@@ -71,11 +74,16 @@ export function execProcess(input: ExecInput): void {
   const { execution } = entering
   try {
     serveProgram(entering)
-    const { pid, pidfd = -1 } = entering
+    const { pid, pidfd = -1, terminal } = entering
     announcement.announce(pid, pidfd)
     input.succeeded?.()
     if (input.supervisor === undefined || input.options.detach) return
-    const message = encodeSupervise({ pid, pidfd, fallback: [] })
+    const message = encodeSupervise({
+      pid,
+      pidfd,
+      fallback: [],
+      ...(terminal !== undefined && { terminal }),
+    })
     sendMessage(input.supervisor, message.bytes, message.descriptors)
   } catch (error) {
     killProcess(entering)
@@ -84,6 +92,7 @@ export function execProcess(input: ExecInput): void {
     endExecution(execution)
     closeSync(execution.status)
     if (entering.pidfd !== undefined) closeFd(entering.pidfd)
+    if (entering.terminal !== undefined) closeFd(entering.terminal)
   }
 }
 
@@ -150,6 +159,11 @@ function exchange(
     const { listener, origin } = step
     const container = entering.input.target.record
     sendListener({ listener, origin, fd, container, status: 'running', pid: entering.pid })
+    return { verdict: 'proceed' }
+  }
+  if (step.kind === 'attach-terminal') {
+    const kept = passTerminal(fd, entering.input.options.consoleSocket)
+    if (kept !== undefined) entering.terminal = kept
     return { verdict: 'proceed' }
   }
   if (step.kind !== 'inspect-executable' || fd === undefined) {

@@ -48,7 +48,7 @@ export function runContainer(input: RunInput): void {
       closeFd(page)
     }
   }
-  const { record, pidfd } = createContainer({ ...input, claimed })
+  const { record, pidfd, terminal } = createContainer({ ...input, claimed })
   try {
     startContainer(rootPath, id, architecture)
     if (input.detach || supervisor === undefined) return
@@ -58,6 +58,7 @@ export function runContainer(input: RunInput): void {
       pidfd,
       fallback,
       ...(teardown && { teardown }),
+      ...(terminal !== undefined && { terminal }),
     })
     input.succeeded?.()
     sendMessage(supervisor, message.bytes, message.descriptors)
@@ -66,6 +67,7 @@ export function runContainer(input: RunInput): void {
     throw error
   } finally {
     closeFd(pidfd)
+    if (terminal !== undefined) closeFd(terminal)
   }
 }
 

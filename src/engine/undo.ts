@@ -44,6 +44,8 @@ export function undoCreation(
 /** Init by its pidfd, if we were told of it; who is left then finds that nobody answers. */
 function endProcesses(creation: Creation): void {
   const { execution, pidfd } = creation
+  if (creation.terminal !== undefined) closeFd(creation.terminal)
+  delete creation.terminal
   if (pidfd !== undefined) {
     sendPidfdSignal(pidfd, SIGKILL)
     const isGone = waitPidfd(pidfd, KILL_TIMEOUT_MS)

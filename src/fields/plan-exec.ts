@@ -40,7 +40,11 @@ export function planExec(
   return arrangePlan((steps ?? []).map(inherit), warnings, EXEC_PHASES)
 }
 
-/** What the runtime does to a process by its pid is done to the stage: its child inherits it. */
+/**
+ * What the runtime does to a process by its pid is done to the stage: its child inherits it. So it
+ * does a pty of the runtime's devpts, which is out of sight in the container's namespaces.
+ */
 function inherit(step: Step): Step {
+  if (step.kind === 'open-terminal' && step.from === 'runtime') return { ...step, phase: 'stage' }
   return step.phase === 'process' ? { ...step, phase: 'enter-cgroup' } : step
 }

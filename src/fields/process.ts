@@ -12,11 +12,12 @@ import { oomScoreAdj } from './process/oom-score-adj.ts'
 import { rlimits } from './process/rlimits.ts'
 import { scheduler } from './process/scheduler.ts'
 import { selinuxLabel } from './process/selinux-label.ts'
+import { terminal } from './process/terminal.ts'
 import { user } from './process/user.ts'
 
 /** `process`: what runs, and as whom. */
 export const process: Fields<Process> = {
-  terminal: { unsupported: 'terminals' },
+  terminal,
   consoleSize: { readBy: 'terminal' },
   oomScoreAdj,
   cwd,

@@ -70,6 +70,8 @@ export interface CreateOptions {
   readonly listenFds: number
   /** Detached containers need a console socket for a terminal; checked at planning. */
   readonly detach: boolean
+  /** Absolute path of the socket that takes the master of the terminal. */
+  readonly consoleSocket?: string
 }
 
 /** What the caller of `exec` asked for beside the process. */

@@ -84,13 +84,13 @@ export function cloneTree(
 /** open_tree(2) of what an fd stands for, detached. */
 export function cloneMount(
   asm: Assembler,
-  fd: Slot,
+  fd: Operand,
   recursive: boolean,
   options: CallOptions,
 ): void {
   const at = recursive ? (['EMPTY_PATH', 'RECURSIVE'] as const) : (['EMPTY_PATH'] as const)
   const how = either(flags(OPEN_TREE, 'CLONE', 'CLOEXEC'), flags(AT, ...at))
-  asm.call('open_tree', [slotValue(fd), text(asm, ''), how], options)
+  asm.call('open_tree', [fd, text(asm, ''), how], options)
 }
 
 /** move_mount(2) of a detached tree onto an fd. */

@@ -238,7 +238,16 @@ export const SECCOMP_FLAG = group('SECCOMP_FILTER_FLAG_', {
 
 export const AF = group('AF_', { UNIX: 1 })
 export const SOCK = group('SOCK_', { DGRAM: 2, CLOEXEC: 0o2000000 })
-export const IOCTL = group('', { TCGETS: 0x5401, SIOCSIFFLAGS: 0x8914 })
+export const IOCTL = group('', {
+  TCGETS: 0x5401,
+  TIOCSCTTY: 0x540e,
+  TIOCSWINSZ: 0x5414,
+  TIOCGPTPEER: 0x5441,
+  TIOCSPTLCK: 0x4004_5431,
+  SIOCSIFFLAGS: 0x8914,
+})
+/** Of statfs(2). */
+export const FS_MAGIC = group('', { DEVPTS_SUPER_MAGIC: 0x1cd1 })
 export const FCNTL = group('F_', { DUPFD_CLOEXEC: 1030 })
 export const CLOSE_RANGE = group('CLOSE_RANGE_', { CLOEXEC: 4 })
 export const SIG = group('SIG', { KILL: 9, CHLD: 17 })

@@ -1,6 +1,7 @@
 /** From a plan to a program for the executor, and to what the engine does around and between. */
 import type { Plan } from '../plan/plan.ts'
 import type {
+  AttachTerminal,
   ExchangeStep,
   HostStep,
   LoadSeccomp,
@@ -38,11 +39,12 @@ export interface Lowered {
  *   path of its interpreter, at most ANSWER_LIMIT bytes; no bytes: nothing to check.
  * - `mount-filesystem` (tmpcopyup): fds [what the destination held, the detached mount]. Answer:
  *   nothing, once everything is copied.
+ * - `attach-terminal`: fds [master]. Answer: nothing, once the master is where it belongs.
  * - `load-seccomp` (with a listener): fds [listener]. Answer: nothing, once the agent has it. The
  *   process waits under its filter.
  * - `run-hook`: answer fds [state, output]: the hook's stdin, and its stdout and stderr.
  */
-export type Exchange = ExchangeStep | LoadSeccomp | MountFilesystem | RunHook
+export type Exchange = ExchangeStep | AttachTerminal | LoadSeccomp | MountFilesystem | RunHook
 
 /**
  * Host: the engine does the steps, then answers `proceed`. Cloned: a post, which takes no answer:

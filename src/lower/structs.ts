@@ -128,6 +128,15 @@ export function encodeInterfaceFlags(name: string, flags: number): Uint8Array {
   return bytes
 }
 
+/** struct winsize. */
+export function encodeWindowSize(rows: number, columns: number): Uint8Array {
+  const bytes = new Uint8Array(8)
+  const view = new DataView(bytes.buffer)
+  view.setUint16(0, rows, true)
+  view.setUint16(2, columns, true)
+  return bytes
+}
+
 /** struct pollfd without its fd, which stands at 0. */
 export function encodePoll(): Uint8Array {
   return encodeIds([0, POLLIN])

@@ -56,6 +56,11 @@ const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
   'enter-root': ({ method, propagation }) =>
     `${method === 'pivot' ? 'pivot into' : 'move to'} the root${propagation === undefined ? '' : `, made ${propagation.recursive ? 'r' : ''}${propagation.propagation}`}`,
   'own-stdio': ({ uid, gid }) => `give stdio to ${uid}:${gid}`,
+  'open-terminal': ({ from }) =>
+    `open a pty of ${from === 'container' ? 'the devpts on /dev/pts' : "the runtime's devpts"}`,
+  'attach-terminal': ({ uid, size }) =>
+    `make the pty the terminal of the session and stdio, owned by ${uid}${size === undefined ? '' : `, of ${size.rows} rows and ${size.columns} columns`}`,
+  'bind-console': () => 'bind the terminal on /dev/console',
   'change-directory': ({ path }) => `change to ${path}`,
   'set-umask': ({ mask }) => `set umask ${octal(mask)}`,
   'set-limit': ({ type, soft, hard }) => `set ${type} ${limit(soft)}:${limit(hard)}`,

@@ -29,6 +29,11 @@ export const PHASES = [
   'runtime-hooks',
   // In the container's namespaces, but their path is resolved in the runtime's root.
   'container-hooks',
+  // After the hooks, which may still mount; before the masks and while the runtime's devpts is in
+  // sight, which is where a container without one of its own gets its pty from.
+  'terminal',
+  // While /dev can still be written.
+  'console',
   // runc's users rely on a cwd that only root can make: after the hooks, which may have mounted
   // its parent, and while a root that shall be read-only can still be written.
   'working-directory',
@@ -90,6 +95,8 @@ const COMMANDS: Readonly<Record<Phase, 'create' | 'exec' | 'both'>> = {
   devices: 'create',
   'runtime-hooks': 'create',
   'container-hooks': 'create',
+  terminal: 'both',
+  console: 'create',
   'working-directory': 'create',
   readonly: 'create',
   masks: 'create',

@@ -363,6 +363,30 @@ export interface OwnStdio extends Base {
   readonly gid: number
 }
 
+/** Opens the master of a new pty: of the devpts at /dev/pts, or of the runtime's (`/dev/ptmx`). */
+export interface OpenTerminal extends Base {
+  readonly kind: 'open-terminal'
+  readonly from: 'container' | 'runtime'
+}
+
+/**
+ * Opens the slave of the pty and makes it the controlling terminal and stdin, stdout and stderr;
+ * the master is handed to the runtime. The owner becomes `uid`, the group stays that of the devpts.
+ */
+export interface AttachTerminal extends Base {
+  readonly kind: 'attach-terminal'
+  readonly uid: number
+  /** What it measures from the start (`consoleSize`). */
+  readonly size?: { readonly rows: number; readonly columns: number }
+}
+
+/** Binds the terminal, by the fd that is stdin, on /dev/console in the root. */
+export interface BindConsole extends Base {
+  readonly kind: 'bind-console'
+  /** Make the file if it is missing. In a /dev that is the host's nothing is made. */
+  readonly make: boolean
+}
+
 /** Makes a directory and its missing parents below the root; one that exists is fine. */
 export interface MakeDirectory extends Base {
   readonly kind: 'make-directory'
@@ -535,6 +559,9 @@ export type InitStep =
   | MakePathReadonly
   | EnterRoot
   | OwnStdio
+  | OpenTerminal
+  | AttachTerminal
+  | BindConsole
   | MakeDirectory
   | ChangeDirectory
   | SetUmask

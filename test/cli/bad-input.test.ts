@@ -78,7 +78,6 @@ const CASES: readonly (readonly [readonly string[], string | RegExp])[] = [
   [['run', '--detach=maybe', ID], '--detach=maybe: expected true or false, found "maybe"'],
   [['create', '--preserve-fds', '-1', ID], /^--preserve-fds must be a number .*, found "-1"$/],
   [['create', '--preserve-fds', '1e3', ID], /^--preserve-fds must be a number .*, found "1e3"$/],
-  [['create', '--console-socket', '/x', ID], '--console-socket is not supported yet'],
   [['list', '--format', 'xml'], '--format must be table or json, found "xml"'],
   [['plan', '--format', 'xml'], '--format must be text or json, found "xml"'],
   [['--log-level', 'info', 'list'], /^--log-level must be one of debug, .*, found "info"$/],

@@ -48,11 +48,18 @@ describeContainers('fields that cannot be', (runtime) => {
       says: /^config\.json:\d+:\d+: \/hostname: expected at most 64 bytes, found "x+…"$/,
     },
     {
-      name: 'a terminal',
+      name: 'a terminal that nobody takes',
       patch: set((config) => {
         config.process.terminal = true
       }),
-      says: /^config\.json:\d+:\d+: not supported yet: \/process\/terminal \(terminals\)$/,
+      says: /^config\.json:\d+:\d+: cannot allocate tty if runc will detach without setting console socket \(hint: --console-socket PATH\)$/,
+    },
+    {
+      name: 'a terminal of a size that no kernel knows',
+      patch: set((config) => {
+        config.process.consoleSize = { height: 65536, width: 80 }
+      }),
+      says: /^config\.json:\d+:\d+: \/process\/consoleSize\/height: expected 0 to 65535, found 65536$/,
     },
     {
       name: 'a user namespace',

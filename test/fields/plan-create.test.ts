@@ -47,13 +47,6 @@ describe('the plan of create', () => {
     ])
   })
 
-  test('names what is not supported yet, in one line', () => {
-    const spec: Spec = { ...SPEC, process: { ...process, terminal: true } }
-    expect(() => planCreate(spec, OPTIONS, FACTS)).toThrow(
-      /^config\.json: not supported yet: \/process\/terminal \(terminals\)$/,
-    )
-  })
-
   test('names every field that is not supported yet', () => {
     const map = [{ containerID: 0, hostID: 1, size: 1 }]
     const spec: Spec = {

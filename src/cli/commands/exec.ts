@@ -1,7 +1,6 @@
 import { resolve } from 'node:path'
 import { execProcess } from '../../engine/exec.ts'
 import { openExecTarget } from '../../engine/exec-target.ts'
-import { UsageError } from '../../errors.ts'
 import type { ExecOptions } from '../../host/facts.ts'
 import {
   type CommandDefinition,
@@ -12,6 +11,7 @@ import {
   listFlag,
   textFlag,
 } from '../command.ts'
+import { readConsoleSocket } from '../create-input.ts'
 import { chooseProcess } from '../exec-process.ts'
 import { parseCount } from '../numbers.ts'
 import { prepareExec } from '../prepare-exec.ts'
@@ -75,14 +75,12 @@ function readOptions(id: string, bundle: string, noNewKeyring: boolean, flags: F
     // Meant for the process that create started, as in runc.
     listenFds: 0,
     detach: isSet(flags, 'detach'),
+    ...readConsoleSocket(flags),
     subCgroups: parseSubCgroups(listFlag(flags, 'cgroup')),
   }
 }
 
 function readSockets(flags: Flags, { request: { supervisor } }: Context) {
-  if (textFlag(flags, 'consoleSocket') !== undefined) {
-    throw new UsageError('--console-socket is not supported yet')
-  }
   const pidFile = textFlag(flags, 'pidFile')
   const pidfdSocket = textFlag(flags, 'pidfdSocket')
   return {

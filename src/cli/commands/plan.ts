@@ -21,7 +21,8 @@ export const plan: CommandDefinition = {
       throw new UsageError(`--format must be text or json, found ${JSON.stringify(format)}`)
     }
     const prepared = prepareCreate(
-      readOptions(id, { ...flags, detach: true }, context),
+      // With a terminal as with none: whether somebody will take it is for `create` to ask.
+      readOptions(id, { ...flags, detach: flags.consoleSocket !== undefined }, context),
       context.request,
       { adjust: asRoot, ...readConfigFlag(flags) },
     )

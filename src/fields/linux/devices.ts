@@ -36,11 +36,12 @@ export function devicePaths(planning: Planning): readonly string[] {
     ...DEFAULTS.map(([path]) => path),
     ...own.map(({ path }) => cleanPath(path)),
     ...LINKS.map(([path]) => path),
+    ...(planning.spec.process?.terminal === true ? ['/dev/console'] : []),
   ]
 }
 
 /** What is bound onto /dev is the host's: nothing is made in it. */
-function isDevBound({ spec }: Planning): boolean {
+export function isDevBound({ spec }: Planning): boolean {
   const isDev = (mount: Mount) => isBind(mount) && cleanPath(mount.destination) === '/dev'
   return (spec.mounts ?? []).some(isDev)
 }

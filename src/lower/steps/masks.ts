@@ -58,7 +58,7 @@ function attachCopy({ asm }: Context, source: MaskSource, target: Slot, next?: L
   const place = asm.label('attach')
   const copy = asm.slot('copy')
   asm.test(slotValue(attached), ALL_BITS, 'eq', 0n, place)
-  cloneMount(asm, tree, false, { into: copy })
+  cloneMount(asm, slotValue(tree), false, { into: copy })
   close(asm, tree)
   asm.set(tree, slotValue(copy))
   asm.place(place)
@@ -89,7 +89,7 @@ function prepareFile(context: Context): MaskSource {
   const tree = asm.slot('null.tree')
   const attached = asm.slot('null.attached')
   openNull(context, device)
-  cloneMount(asm, device, false, { into: tree })
+  cloneMount(asm, slotValue(device), false, { into: tree })
   close(asm, device)
   // Read-only: chmod of a masked file must not reach the inode of the host's /dev/null.
   setAttributes(asm, slotValue(tree), '', {
@@ -108,7 +108,7 @@ export function lowerReadonlyPath(context: Context, step: MakePathReadonly): voi
   const done = asm.label('readonly')
   const on = { ENOENT: done, ENOTDIR: done, EACCES: done }
   openMasked({ asm, root: rootOf(context) }, step.path, ['PATH', 'CLOEXEC'], target, on)
-  cloneMount(asm, target, true, { into: tree })
+  cloneMount(asm, slotValue(target), true, { into: tree })
   // Of itself alone, as in runc: what is mounted below was asked for by the config.
   const attributes = { set: ['rdonly'], clear: [] } as const
   setAttributes(asm, slotValue(tree), '', { attributes, recursive: false })

@@ -41,6 +41,7 @@ import { lowerRaiseLoopback, lowerSysctl } from './network.ts'
 import { lowerRemount } from './remount.ts'
 import { lowerBindRootfs, lowerEnterRoot, lowerFinishReadonly, lowerPropagation } from './rootfs.ts'
 import { lowerArrangeDescriptors, lowerSeccomp, lowerWaitForStart } from './start.ts'
+import { lowerAttachTerminal, lowerBindConsole, lowerOpenTerminal } from './terminal.ts'
 
 /** A step that becomes instructions. */
 export type LoweredStep = InitStep | ExchangeStep
@@ -78,6 +79,9 @@ const LOWER: Table = {
   'make-path-readonly': lowerReadonlyPath,
   'enter-root': lowerEnterRoot,
   'own-stdio': lowerOwnStdio,
+  'open-terminal': lowerOpenTerminal,
+  'attach-terminal': lowerAttachTerminal,
+  'bind-console': lowerBindConsole,
   'change-directory': lowerChangeDirectory,
   'set-umask': lowerUmask,
   'set-limit': lowerLimit,
