@@ -28,6 +28,28 @@ export function parseId(what: string, text: string): number {
   )
 }
 
+/** A whole number as Go's flags take it, also below 0. */
+export function parseInteger(what: string, text: string): bigint {
+  if (/^-?[0-9]{1,20}$/.test(text)) return BigInt(text)
+  throw new UsageError(`${what} must be a number, found ${JSON.stringify(text)}`)
+}
+
+const UNITS = ['', 'k', 'm', 'g', 't', 'p']
+
+/** Bytes: `4096`, `50M`, `1.5GiB`, all in powers of 1024; -1 is no limit. */
+export function parseSize(what: string, text: string): bigint {
+  if (text === '-1') return -1n
+  const found = /^([0-9]{1,18})(\.[0-9]{1,9})? ?([kmgtp]?)(?:i?b)?$/i.exec(text)
+  if (found === null) {
+    throw new UsageError(
+      `${what} must be a size such as 50M, or -1 for no limit, found ${JSON.stringify(text)}`,
+    )
+  }
+  const [, whole = '0', fraction = '', unit = ''] = found
+  const factor = 1024n ** BigInt(UNITS.indexOf(unit.toLowerCase()))
+  return BigInt(whole) * factor + BigInt(Math.floor(Number(`0${fraction}`) * Number(factor)))
+}
+
 /** `9`, `KILL`, `SIGKILL`, `sigkill`, `RTMIN+3`. */
 export function parseSignal(text: string): number {
   if (/^[0-9]+$/.test(text)) {

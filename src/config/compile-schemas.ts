@@ -13,6 +13,7 @@ const FORMATS = ['int64', 'uint64'] as const
 const EXPORTS = {
   validateConfig: 'config.schema.json',
   validateProcess: 'process.schema.json',
+  validateResources: 'resources.schema.json',
   validateState: 'state.schema.json',
   validateFeatures: 'features.schema.json',
 }

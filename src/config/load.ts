@@ -2,18 +2,21 @@
 import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Issue, type Pointer, SpecError, UsageError } from '../errors.ts'
+import type { Check } from './checks/check.ts'
 import { processChecks } from './checks/process.ts'
+import { resourceChecks } from './checks/resources.ts'
 import { runChecks } from './checks.ts'
 import { toIssues } from './complaints.ts'
 import { type JsonDocument, locate, parseJson } from './parse-json.ts'
 import { explainFailure, nameDocument, readDocument } from './read-document.ts'
-import type { Features, Process, Spec, State } from './spec.ts'
+import type { Features, Process, Resources, Spec, State } from './spec.ts'
 import {
   shapes,
   type Validator,
   validateConfig,
   validateFeatures,
   validateProcess,
+  validateResources,
   validateState,
 } from './validators.generated.js'
 import { walkShape } from './walk-shape.ts'
@@ -33,16 +36,20 @@ export interface Loaded {
   readonly refuse: (issues: readonly Issue[]) => SpecError
 }
 
-/** What is wrong with a member of the process stands in the planner's issues with it. */
-const PROCESS = '/process'
+const RESOURCES = '/linux/resources'
 
 export interface LoadedProcess extends Omit<Loaded, 'spec'> {
   readonly process: Process
 }
 
+export interface LoadedResources extends Omit<Loaded, 'spec'> {
+  readonly resources: Resources
+}
+
 interface Kinds {
   readonly config: Spec
   readonly process: Process
+  readonly resources: Resources
   readonly state: State
   readonly features: Features
 }
@@ -50,6 +57,7 @@ interface Kinds {
 const validators: Readonly<Record<keyof Kinds, Validator>> = {
   config: validateConfig,
   process: validateProcess,
+  resources: validateResources,
   state: validateState,
   features: validateFeatures,
 }
@@ -78,20 +86,50 @@ export function loadSpec(text: string, file: string): Loaded {
 
 /** The file of `exec --process`: config.json's `process` alone. */
 export function loadProcess(path: string): LoadedProcess {
-  const document = parseJson(readDocument(path), nameDocument(path))
-  const { value, issues, ignored } = validate('process', document)
-  const spec: Spec = { ociVersion: '', process: value }
-  const complaints = issues.map((issue) => ({ ...issue, pointer: PROCESS + issue.pointer }))
-  const refuse = (later: readonly Issue[]) =>
-    new SpecError(nameDocument(path), place(document, later.map(asInProcess)))
-  const all = [...complaints, ...runChecks(spec, complaints, processChecks)]
-  if (all.length > 0) throw refuse(all)
-  return { process: value, ignored, warnings: collectWarnings(spec), refuse }
+  const wrap = (process: Process) => ({ ociVersion: '', process })
+  const { value, ...loaded } = loadPart('process', path, '/process', wrap, processChecks)
+  return { ...loaded, process: value }
 }
 
-function asInProcess(issue: Issue): Issue {
-  if (!issue.pointer.startsWith(PROCESS)) return issue
-  return { ...issue, pointer: issue.pointer.slice(PROCESS.length) }
+/** The file of `update --resources`: config.json's `linux.resources` alone. */
+export function loadResources(path: string): LoadedResources {
+  const { value, ...loaded } = loadPart('resources', path, RESOURCES, wrapResources, resourceChecks)
+  return { ...loaded, resources: value }
+}
+
+/** What is wrong with resources that no file holds; their pointers begin at the resources. */
+export function checkResources(resources: Resources): readonly Issue[] {
+  return runChecks(wrapResources(resources), [], resourceChecks).map(cutPointer(RESOURCES))
+}
+
+function wrapResources(resources: Resources): Spec {
+  return { ociVersion: '', linux: { resources } }
+}
+
+/** A file with one member of config.json, which would stand at `at`; `wrap` puts it there. */
+function loadPart<K extends keyof Kinds>(
+  kind: K,
+  path: string,
+  at: Pointer,
+  wrap: (value: Kinds[K]) => Spec,
+  checks: readonly Check[],
+) {
+  const file = nameDocument(path)
+  const document = parseJson(readDocument(path), file)
+  const { value, issues, ignored } = validate(kind, document)
+  const spec = wrap(value)
+  const complaints = issues.map((issue) => ({ ...issue, pointer: at + issue.pointer }))
+  const refuse = (later: readonly Issue[]) =>
+    new SpecError(file, place(document, later.map(cutPointer(at))))
+  const all = [...complaints, ...runChecks(spec, complaints, checks)]
+  if (all.length > 0) throw refuse(all)
+  return { value, ignored, warnings: collectWarnings(spec), refuse }
+}
+
+/** Some of the planner's issues begin at config.json, some at the member. */
+function cutPointer(at: Pointer): (issue: Issue) => Issue {
+  return (issue) =>
+    issue.pointer.startsWith(at) ? { ...issue, pointer: issue.pointer.slice(at.length) } : issue
 }
 
 /** Validates against the schema alone. */

@@ -22,8 +22,9 @@ export interface Validator {
 
 export const validateConfig: Validator
 export const validateProcess: Validator
+export const validateResources: Validator
 export const validateState: Validator
 export const validateFeatures: Validator
-export const shapes: Readonly<Record<'config' | 'process' | 'state' | 'features', Shape>>
+export const shapes: Readonly<Record<'config' | 'process' | 'resources' | 'state' | 'features', Shape>>
 /** What a pattern wants, in words. */
 export const patternTitles: Readonly<Record<string, string>>

@@ -42,17 +42,28 @@ function isDeviceRule(step: Step): boolean {
   return step.kind === 'write-cgroup-file' && step.file.startsWith('devices.')
 }
 
+interface Done {
+  readonly step: Step
+  /** What the step's file held; undefined where it cannot be written back. */
+  readonly before: string | undefined
+}
+
+/** Throws the failure of a step, with what of the others is in force all the same. */
 function performAll(steps: readonly Step[]): void {
-  const written: { readonly step: WriteCgroupFile; readonly before: string }[] = []
+  const done: Done[] = []
   try {
     for (const step of steps) {
       const before = step.kind === 'write-cgroup-file' ? readBefore(step) : undefined
       perform(step)
-      if (step.kind === 'write-cgroup-file' && before !== undefined) written.push({ step, before })
+      done.push({ step, before })
     }
   } catch (error) {
-    for (const { step, before } of written.toReversed()) restore(step, before)
-    throw error
+    const kept = done.toReversed().filter((one) => !restore(one))
+    if (kept.length === 0) throw error
+    const origins = [...new Set(kept.map(({ step }) => step.origin))].toReversed().join(', ')
+    throw new StepError('', `${describeError(error)}; already in force: ${origins}`, {
+      cause: error,
+    })
   }
 }
 
@@ -77,10 +88,13 @@ function readBefore({ hierarchy, path, file }: WriteCgroupFile): string | undefi
   }
 }
 
-function restore({ hierarchy, path, file }: WriteCgroupFile, before: string): void {
+/** Whether the step's file holds again what it held before. */
+function restore({ step, before }: Done): boolean {
+  if (step.kind !== 'write-cgroup-file' || before === undefined) return false
   try {
-    writeCgroup(`${hierarchy}${path}/${file}`, before)
+    writeCgroup(`${step.hierarchy}${step.path}/${step.file}`, before)
+    return true
   } catch {
-    // What failed first is what the user has to know.
+    return false
   }
 }

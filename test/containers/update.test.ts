@@ -1,0 +1,252 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import {
+  type Bundle,
+  type Container,
+  cgroupDirectory,
+  createContainer,
+  describeContainers,
+  invoke,
+  type Runtime,
+  waitForStatus,
+} from './rig.ts'
+
+const QUIET = { status: 0, stdout: '', stderr: '' }
+
+/** `[controller, file]` on cgroup v1, what the flags give, whether runc 1.1 has them. */
+interface Case {
+  readonly flags: readonly string[]
+  readonly controller: string
+  readonly file: string
+  readonly value: string
+  /** Why runc 1.1.5 fails here. */
+  readonly runc?: string
+}
+
+const CASES: readonly Case[] = [
+  { flags: ['--memory', '50M'], controller: 'memory', file: 'limit_in_bytes', value: '52428800' },
+  {
+    flags: ['--memory=60m', '--memory-swap', '80M'],
+    controller: 'memory',
+    file: 'memsw.limit_in_bytes',
+    value: '83886080',
+  },
+  {
+    flags: ['--memory-reservation', '1.5MiB'],
+    controller: 'memory',
+    file: 'soft_limit_in_bytes',
+    value: '1572864',
+  },
+  {
+    flags: ['--memory', '-1'],
+    controller: 'memory',
+    file: 'limit_in_bytes',
+    value: '9223372036854771712',
+  },
+  { flags: ['--cpu-share', '512'], controller: 'cpu', file: 'shares', value: '512' },
+  {
+    flags: ['--cpu-period=50000', '--cpu-quota=20000'],
+    controller: 'cpu',
+    file: 'cfs_quota_us',
+    value: '20000',
+  },
+  {
+    flags: ['--cpu-burst', '10000'],
+    controller: 'cpu',
+    file: 'cfs_burst_us',
+    value: '10000',
+    runc: 'since 1.2',
+  },
+  { flags: ['--cpu-quota', '-1'], controller: 'cpu', file: 'cfs_quota_us', value: '-1' },
+  { flags: ['--cpuset-cpus', '0'], controller: 'cpuset', file: 'cpus', value: '0' },
+  { flags: ['--cpuset-mems', '0'], controller: 'cpuset', file: 'mems', value: '0' },
+  { flags: ['--pids-limit', '44'], controller: 'pids', file: 'max', value: '44' },
+  { flags: ['--pids-limit', '-1'], controller: 'pids', file: 'max', value: 'max' },
+  {
+    flags: ['--cpu-idle', '1'],
+    controller: 'cpu',
+    file: 'idle',
+    value: '1',
+    runc: 'since 1.2',
+  },
+]
+
+function read(bundle: Bundle, controller: string, file: string): string | undefined {
+  const path = join(cgroupDirectory(controller, bundle) ?? '', `${controller}.${file}`)
+  return existsSync(path) ? readFileSync(path, 'latin1').trim() : undefined
+}
+
+describeContainers('update', (runtime) => {
+  const start = () => {
+    const container = createContainer(runtime, [['hold', '0']], (config) => {
+      config.linux.resources = { memory: { limit: 64n << 20n } }
+    })
+    invoke(runtime, ['start', container.id])
+    return container
+  }
+
+  it('takes every limit as a flag; what is not named stays', () => {
+    const { id, bundle } = start()
+    for (const { flags, controller, file, value, runc } of CASES) {
+      if (runtime.name === 'runc' && runc !== undefined) continue
+      // A kernel without that file, or a host without that controller.
+      if (read(bundle, controller, file) === undefined) continue
+      expect(invoke(runtime, ['update', ...flags, id]), flags.join(' ')).toMatchObject(QUIET)
+      expect(read(bundle, controller, file), flags.join(' ')).toBe(value)
+    }
+    if (read(bundle, 'cpu', 'shares') !== undefined && runtime.name === 'runc') {
+      expect(read(bundle, 'cpu', 'shares')).toBe('512')
+    }
+    expect(invoke(runtime, ['update', id])).toMatchObject(QUIET)
+  })
+
+  it('is in force at once', async () => {
+    const { id, stdout } = createContainer(runtime, [['fork', '20']])
+    expect(invoke(runtime, ['update', '--pids-limit', '5', id])).toMatchObject(QUIET)
+    invoke(runtime, ['start', id])
+    await waitForStatus(runtime, id, 'stopped')
+    expect(stdout().trim()).toBe('[4]')
+  })
+
+  it.each(['-', 'FILE'])('reads --resources %s, as engines give it', (source) => {
+    const { id, bundle } = start()
+    const file = join(bundle.directory, 'resources.json')
+    const text = JSON.stringify({
+      // Of a null, runc panics.
+      memory: { limit: 48 << 20, swap: 48 << 20, reservation: runtime.name === 'runc' ? 0 : null },
+      cpu: { shares: 256, cpus: '' },
+      pids: { limit: 21 },
+    })
+    writeFileSync(file, text)
+    const flag = `--resources=${source === '-' ? '-' : file}`
+    const result = invoke(runtime, ['update', flag, id], source === '-' ? { input: text } : {})
+    expect(result).toMatchObject(QUIET)
+    expect(read(bundle, 'pids', 'max') ?? '21').toBe('21')
+    expect(read(bundle, 'memory', 'limit_in_bytes') ?? '50331648').toBe('50331648')
+    expect(read(bundle, 'cpu', 'shares') ?? '256').toBe('256')
+  })
+
+  it('of a stopped or unknown container is refused', async () => {
+    const { id } = createContainer(runtime, [['report']])
+    invoke(runtime, ['kill', id, 'KILL'])
+    await waitForStatus(runtime, id, 'stopped')
+    const unknown = invoke(runtime, ['update', '--pids-limit', '5', 'tsrunc-test-unknown'])
+    expect(unknown.status).toBe(1)
+    expect(unknown.stderr).toContain('does not exist')
+    // runc writes into the cgroup of a container that has stopped.
+    if (runtime.name === 'runc') return
+    const stopped = invoke(runtime, ['update', '--pids-limit', '5', id])
+    expect(stopped.status).toBe(1)
+    expect(stopped.stderr).toContain('container not running')
+  })
+
+  it.each([
+    ['--memory', '50X'],
+    ['--memory', 'x'],
+    ['--cpu-period', '1e5'],
+    ['--pids-limit', '5.5'],
+    ['--resources', '/no/such/file'],
+  ])('%s %s is refused, and nothing changes', (flag, value) => {
+    const { id, bundle } = start()
+    const before = read(bundle, 'memory', 'limit_in_bytes')
+    const result = invoke(runtime, ['update', flag, value, id])
+    expect(result.status).toBe(1)
+    // runc shows all of its help on stdout.
+    if (runtime.name !== 'runc') {
+      expect(result.stdout).toBe('')
+      expect(result.stderr.trimEnd().split('\n')).toHaveLength(1)
+    }
+    expect(read(bundle, 'memory', 'limit_in_bytes')).toBe(before)
+  })
+
+  if (runtime.name === 'runc') return
+  describeOurs(runtime, start)
+})
+
+/** What runc does not have, or does otherwise. */
+function describeOurs(runtime: Runtime, start: () => Container): void {
+  it('changes device rules, which runc leaves as they were', async () => {
+    const { id, stdout } = createContainer(
+      runtime,
+      [
+        ['sleep', '3'],
+        ['mknod', '/dev/kmsg', 'c', '1', '11'],
+        ['open', '/dev/kmsg', 'r'],
+        ['open', '/dev/zero', 'r'],
+      ],
+      (config) => {
+        const mknod = 'CAP_MKNOD'
+        const { capabilities } = config.process
+        for (const set of [
+          capabilities?.bounding,
+          capabilities?.effective,
+          capabilities?.permitted,
+        ]) {
+          set?.push(mknod)
+        }
+        config.linux.resources = { devices: [{ allow: false }] }
+      },
+    )
+    const devices = [
+      { allow: false },
+      { allow: true, type: 'c', major: 1, minor: 11, access: 'rwm' },
+    ]
+    const input = JSON.stringify({ devices })
+    expect(invoke(runtime, ['update', '-r', '-', id], { input })).toMatchObject(QUIET)
+    invoke(runtime, ['start', id])
+    await waitForStatus(runtime, id, 'stopped')
+    expect(JSON.parse(stdout())).toEqual([0, 'ok', 'ok', 'ok'])
+  })
+
+  it('flags come on top of --resources', () => {
+    const { id, bundle } = start()
+    const input = JSON.stringify({ memory: { limit: 48 << 20 }, pids: { limit: 21 } })
+    const args = ['update', '-r', '-', '--pids-limit', '22', '--cpu-share', '300', id]
+    expect(invoke(runtime, args, { input })).toMatchObject(QUIET)
+    expect(read(bundle, 'pids', 'max') ?? '22').toBe('22')
+    expect(read(bundle, 'memory', 'limit_in_bytes') ?? '50331648').toBe('50331648')
+    expect(read(bundle, 'cpu', 'shares') ?? '300').toBe('300')
+  })
+
+  it('everything that is wrong with the file is told, with its place', () => {
+    const { id } = start()
+    const input = '{\n  "pids": { "limit": "x" },\n  "memory": { "swappiness": 200 }\n}'
+    const { status, stderr } = invoke(runtime, ['update', '-r', '-', id], { input })
+    expect(status).toBe(1)
+    expect(stderr).toMatch(
+      /stdin:2:\d+: \/pids\/limit: expected .*; stdin:3:\d+: \/memory\/swappiness: /,
+    )
+  })
+
+  it('a value that is out of range is refused by the name of its field', () => {
+    const { id } = start()
+    const weight = invoke(runtime, ['update', '--blkio-weight', '5', id])
+    expect(weight.stderr).toMatch(/the new limits: \/blockIO\/weight: expected a number from 10 to/)
+    const idle = invoke(runtime, ['update', '--cpu-idle', '2', id])
+    expect(idle.stderr).toMatch(/the new limits: \/cpu\/idle: expected/)
+  })
+
+  it('a limit that fails takes those before it back, and says what it cannot take back', () => {
+    const { id, bundle } = start()
+    if (read(bundle, 'cpuset', 'cpus') === undefined) return
+    const limit = read(bundle, 'memory', 'limit_in_bytes')
+    const { status, stderr } = invoke(runtime, ['update', '--memory=32M', '--cpuset-cpus=9999', id])
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/\/cpu\/cpus: write\(.*9999.*\): (EINVAL|ERANGE|EACCES)/)
+    expect(stderr).not.toContain('already in force')
+    expect(read(bundle, 'memory', 'limit_in_bytes')).toBe(limit)
+    const input = JSON.stringify({ devices: [{ allow: false }], cpu: { cpus: '9999' } })
+    const devices = invoke(runtime, ['update', '-r', '-', id], { input })
+    expect(devices.stderr).toMatch(/\/cpu\/cpus: write.*; already in force: \/devices/)
+  })
+
+  it('kernel memory is taken, and told to have no effect', () => {
+    const { id } = start()
+    const { status, stderr } = invoke(runtime, ['update', '--kernel-memory', '50M', id])
+    expect(status).toBe(0)
+    expect(stderr).toMatch(/level=warning msg="\/memory\/kernel: ignored/)
+    const rdt = invoke(runtime, ['update', '--l3-cache-schema', 'L3:0=f', id])
+    expect(rdt.stderr).toContain('not supported yet: --l3-cache-schema')
+  })
+}
