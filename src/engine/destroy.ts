@@ -28,8 +28,9 @@ export function destroyContainer(destruction: Destruction): void {
   const cgroups = record.bootId === readBootId() ? record.cgroups : []
   const failures: unknown[] = []
   for (const effect of [
-    () => killContainerProcess(record),
+    // First, for who is frozen does not end before it is thawed.
     () => killCgroups(cgroups),
+    () => killContainerProcess(record),
     () => removeCgroups(cgroups),
   ]) {
     try {

@@ -5,8 +5,8 @@ import { readStatus } from '../state/status.ts'
 import { type ContainerDirectory, openContainer, openRoot, readRecord } from '../state/store.ts'
 import { closeFd } from '../sys/fd.ts'
 import { sendPidfdSignal } from '../sys/process.ts'
-import { signalCgroups } from './cgroups/signal.ts'
-import { openContainerProcess } from './container-process.ts'
+import { signalCgroups, thawKilled } from './cgroups/signal.ts'
+import { openContainerProcess, SIGKILL } from './container-process.ts'
 
 /**
  * Sends a signal by number. `all` reaches every process of the container, and is no error when
@@ -16,8 +16,10 @@ export function killContainer(rootPath: string, id: string, signal: number, all:
   using root = openRoot(rootPath)
   using directory = openContainer(root, id)
   const record = readRecord(directory)
+  const isPaused = signal === SIGKILL && readStatus(directory, record) === 'paused'
   if (all) signalCgroups(record.cgroups, signal)
   else signalProcess(directory, record, signal)
+  if (isPaused) thawKilled(record.cgroups)
 }
 
 function signalProcess(

@@ -1,12 +1,12 @@
 /** The end of a container's cgroups: every process killed, every directory removed. */
-import { existsSync, rmdirSync } from 'node:fs'
+import { rmdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { SyscallError } from '../../errors.ts'
 import { CGROUP_HOME } from '../../plan/cgroup-home.ts'
 import type { RecordedCgroup } from '../../state/record.ts'
-import { codeOf, isRemoved, waitUntil, writeCgroup } from './files.ts'
+import { codeOf, isRemoved, waitUntil } from './files.ts'
 import { findMembers, isContainers } from './processes.ts'
-import { signalCgroups } from './signal.ts'
+import { signalCgroups, thawKilled, writeIfThere } from './signal.ts'
 import { directoriesOf } from './steps.ts'
 import { walkCgroups } from './walk.ts'
 
@@ -40,23 +40,7 @@ function killAtOnce(cgroups: readonly RecordedCgroup[]): void {
   try {
     signalCgroups(cgroups, SIGKILL)
   } finally {
-    for (const { hierarchy, path, version } of cgroups) if (version === 1) thaw(hierarchy + path)
-  }
-}
-
-/** Below it, too: the container may have frozen its own. Children stay frozen with their parent. */
-function thaw(directory: string): void {
-  walkCgroups(directory, {
-    enter: (cgroup) => writeIfThere(`${cgroup}/freezer.state`, 'THAWED'),
-  })
-}
-
-function writeIfThere(file: string, value: string): void {
-  if (!existsSync(file)) return
-  try {
-    writeCgroup(file, value)
-  } catch (error) {
-    if (!isRemoved(error)) throw error
+    thawKilled(cgroups)
   }
 }
 

@@ -1,8 +1,11 @@
 /** Signals to every process of a container, found by its cgroups. */
+import { existsSync } from 'node:fs'
 import type { RecordedCgroup } from '../../state/record.ts'
 import { closeFd } from '../../sys/fd.ts'
 import { openPidfd, sendPidfdSignal } from '../../sys/process.ts'
+import { isRemoved, writeCgroup } from './files.ts'
 import { findMembers, isContainers } from './processes.ts'
+import { walkCgroups } from './walk.ts'
 
 /** Processes may fork while they are signalled: we look again until nobody new turns up. */
 const ROUND_LIMIT = 100
@@ -39,5 +42,28 @@ function signalMembers(
     for (const { pid, pidfd } of opened) if (members.has(pid)) sendPidfdSignal(pidfd, signal)
   } finally {
     for (const { pidfd } of opened) closeFd(pidfd)
+  }
+}
+
+/**
+ * On v1 who is frozen meets even SIGKILL only when thawed; v2 kills at once. Those below, too: the
+ * container may have frozen its own, and children stay frozen with their parent.
+ */
+export function thawKilled(cgroups: readonly RecordedCgroup[]): void {
+  for (const { hierarchy, path, version } of cgroups.filter(isContainers)) {
+    if (version === 2) continue
+    walkCgroups(hierarchy + path, {
+      enter: (cgroup) => writeIfThere(`${cgroup}/freezer.state`, 'THAWED'),
+    })
+  }
+}
+
+/** Writes where there is such a file, and the cgroup is not gone meanwhile. */
+export function writeIfThere(file: string, value: string): void {
+  if (!existsSync(file)) return
+  try {
+    writeCgroup(file, value)
+  } catch (error) {
+    if (!isRemoved(error)) throw error
   }
 }
