@@ -1,6 +1,7 @@
 /**
  * The build: `npm run build` bundles this file and runs it with plain Node. It fills `bin`:
  * the native front and executor, the JavaScript bundle and the FFI library that it loads.
+ * `npm run dist` makes a tarball of the same.
  */
 import { execFileSync } from 'node:child_process'
 import {
@@ -17,6 +18,7 @@ import { join, resolve } from 'node:path'
 import { build, type Plugin } from 'esbuild'
 import { buildNative } from '../native-shims/build.ts'
 import { compileSchemas } from './config/compile-schemas.ts'
+import { packTarball } from './dist.ts'
 
 /** What the front gives to Node. */
 const LAUNCHER = 'tsrunc.cjs'
@@ -114,25 +116,34 @@ function install(from: string, to: string): void {
   for (const name of names) renameSync(join(from, name), join(to, name))
   const kept = new Set([...names, 'README.md'])
   for (const name of readdirSync(to)) {
-    if (!kept.has(name)) rmSync(join(to, name), { recursive: true })
+    if (!kept.has(name) && !name.endsWith('.tar.gz')) rmSync(join(to, name), { recursive: true })
   }
 }
 
-async function main(): Promise<void> {
+/** Everything that the runtime consists of, but Node. */
+async function fill(directory: string): Promise<void> {
+  await compileSchemas()
+  await buildNative(realpathSync(directory))
+  await bundle('src/main.ts', join(directory, 'tsrunc.js'), MAIN)
+  copyForeignFunctionLibrary(directory)
+  await recordCodeCaches(directory)
+  await bundle('src/launch-entry.ts', join(directory, LAUNCHER))
+}
+
+async function main([target, ...flags]: readonly string[]): Promise<void> {
   if (!existsSync('package.json')) throw new Error('run the build at the top of the repository')
   mkdirSync('bin', { recursive: true })
+  if (target === 'dist') {
+    process.stdout.write(`${await packTarball(fill, flags.includes('--fast'))}\n`)
+    return
+  }
   const staging = mkdtempSync('bin/.build-')
   try {
-    await compileSchemas()
-    await buildNative(realpathSync(staging))
-    await bundle('src/main.ts', join(staging, 'tsrunc.js'), MAIN)
-    copyForeignFunctionLibrary(staging)
-    await recordCodeCaches(staging)
-    await bundle('src/launch-entry.ts', join(staging, LAUNCHER))
+    await fill(staging)
     install(staging, 'bin')
   } finally {
     rmSync(staging, { recursive: true, force: true })
   }
 }
 
-await main()
+await main(process.argv.slice(2))

@@ -1,0 +1,64 @@
+/** What is given to a guest: tsrunc's tarball and what to run, as one tar. */
+import { execFileSync } from 'node:child_process'
+import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { build } from 'esbuild'
+
+/** Either a shell command, or test files as paths from the top of the repository. */
+export type Task = { readonly command: string } | { readonly tests: readonly string[] }
+
+/** Of the caller's environment, what tests look at. */
+const PASSED_ON = ['TSRUNC_TEST_RUNTIME', 'TSRUNC_TEST_NAME']
+
+/** Fills the directory, and returns the path of the tar of it. */
+export async function makePayload(directory: string, task: Task): Promise<string> {
+  mkdirSync(directory)
+  const tarball = findTarball()
+  copyFileSync(tarball, join(directory, basename(tarball)))
+  const checkout = join(directory, 'checkout')
+  mkdirSync(checkout)
+  cpSync('bundles', join(checkout, 'bundles'), { recursive: true })
+  const variables = PASSED_ON.map((name) => `export ${name}='${process.env[name] ?? ''}'`)
+  const lines = 'command' in task ? [task.command] : await bundleTests(checkout, task.tests)
+  writeFileSync(join(directory, 'run'), ['cd checkout', ...variables, ...lines, ''].join('\n'))
+  const tar = `${directory}.tar`
+  execFileSync('tar', ['-cf', tar, '-C', directory, '.'])
+  return tar
+}
+
+function findTarball(): string {
+  const name = readdirSync('bin').find((name) => /^tsrunc-.*\.tar\.gz$/.test(name))
+  if (name === undefined) throw new Error('no tarball in bin: npm run dist makes it')
+  return join('bin', name)
+}
+
+/** One file each, at the place of its source, and their runner; returns how to run them. */
+async function bundleTests(checkout: string, tests: readonly string[]): Promise<string[]> {
+  const runner = 'test/guest/runner'
+  await build({
+    entryPoints: [`${runner}.ts`, ...tests],
+    outdir: checkout,
+    outbase: '.',
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    // Not once more in each file: the runner and the tests share one list of suites.
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    alias: { vitest: './test/guest/vitest.ts' },
+    logLevel: 'warning',
+  })
+  const probe = join(checkout, 'probe')
+  execFileSync('cc', ['-static', '-O2', '-o', probe, 'test/containers/probe.c'])
+  chmodSync(probe, 0o755)
+  return [
+    'export TSRUNC_PROVIDED_PROBE=$PWD/probe',
+    'ln -s /opt/tsrunc-* bin',
+    ['bin/node', `${runner}.mjs`, '/results/tests.json', ...tests.map(toBundle)].join(' '),
+  ]
+}
+
+function toBundle(file: string): string {
+  return file.replace(/\.ts$/, '.mjs')
+}

@@ -1,0 +1,90 @@
+/** Runs bundled test files in this process, one after the other; the results in vitest's JSON form. */
+import { writeFileSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
+import { type File, startTests, type Task, type Test, type VitestRunner } from '@vitest/runner'
+import { getTests } from '@vitest/runner/utils'
+
+const [resultsFile = '', ...files] = process.argv.slice(2)
+const started = Date.now()
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+function fullName(task: Task): string {
+  const parent = task.suite === undefined ? '' : fullName(task.suite)
+  return parent === '' ? task.name : `${parent} > ${task.name}`
+}
+
+function reportTest(test: Test): void {
+  const { state, duration = 0 } = { ...test.result }
+  const mark = state === 'pass' ? '✓' : state === 'fail' ? '✗' : '-'
+  print(` ${mark} ${fullName(test)} ${(duration / 1000).toFixed(1)}s`)
+  for (const error of test.result?.errors ?? []) print(`     ${error.stack ?? error.message}`)
+}
+
+const runner: VitestRunner = {
+  config: {
+    root: process.cwd(),
+    setupFiles: [],
+    name: undefined,
+    passWithNoTests: false,
+    testNamePattern: process.env.TSRUNC_TEST_NAME
+      ? new RegExp(process.env.TSRUNC_TEST_NAME)
+      : undefined,
+    allowOnly: false,
+    sequence: { seed: 0, hooks: 'stack', setupFiles: 'list' },
+    chaiConfig: undefined,
+    maxConcurrency: 5,
+    // Every command takes more than a second here.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    retry: 0,
+    includeTaskLocation: false,
+    tags: [],
+    tagsFilter: undefined,
+    strictTags: false,
+  },
+  importFile: (file) => import(pathToFileURL(file).href),
+  onAfterRunTask: reportTest,
+}
+
+function summarize(found: readonly File[]) {
+  const tests = found.flatMap((file) => getTests(file))
+  const count = (state: string) => tests.filter(({ result }) => result?.state === state).length
+  const broken = found.filter(({ result }) => result?.state === 'fail')
+  for (const file of broken) {
+    for (const error of file.result?.errors ?? [])
+      print(`${file.name}: ${error.stack ?? error.message}`)
+  }
+  const passed = count('pass')
+  const failed = count('fail')
+  return {
+    success: broken.length === 0,
+    startTime: started,
+    numTotalTests: tests.length,
+    numPassedTests: passed,
+    // A file that cannot be loaded or cleaned up fails without a test.
+    numFailedTests: broken.length > 0 ? Math.max(failed, 1) : failed,
+    numPendingTests: tests.length - passed - failed,
+    testResults: found.map((file) => ({
+      name: file.name,
+      status: file.result?.state === 'fail' ? 'failed' : 'passed',
+      assertionResults: getTests(file).map((test) => ({
+        fullName: fullName(test),
+        status: test.result?.state ?? 'skipped',
+        duration: test.result?.duration ?? 0,
+        failureMessages: (test.result?.errors ?? []).map((error) => error.stack ?? error.message),
+      })),
+    })),
+  }
+}
+
+const summary = summarize(await startTests(files, runner))
+writeFileSync(resultsFile, JSON.stringify(summary))
+const { numPassedTests, numFailedTests, numPendingTests } = summary
+const seconds = ((Date.now() - started) / 1000).toFixed(1)
+print(
+  `in the guest: ${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped (${seconds} s)`,
+)
+process.exit(summary.success ? 0 : 1)
