@@ -13,7 +13,7 @@ export default defineConfig({
         test: {
           name: 'units',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/containers/**'],
+          exclude: ['test/containers/**', 'test/guest/**'],
           testTimeout: 30_000,
         },
       },

@@ -1,9 +1,10 @@
 /** What a guest boots: a disk of Debian packages and a kernel, made once and kept outside of here. */
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { NoGuestError } from './packages.ts'
 
 /** The directory that `image/build.sh` fills. */
 export interface Image {
@@ -43,10 +44,16 @@ export function provideImage(isFull: boolean, say: (line: string) => void): Imag
     say(`making the guest's disk from Debian ${SUITE}: a few minutes, once`)
     mkdirSync(findCache(), { recursive: true })
     const build = ['sh', join(SOURCES, 'build.sh'), directory, ...args]
-    execFileSync('flock', [join(findCache(), 'lock'), ...build], { stdio: ['ignore', 2, 2] })
+    runBuild(build)
     removeOlder(`${kind}-`)
   }
   return { directory, isFull }
+}
+
+function runBuild(command: readonly string[]): void {
+  const lock = join(findCache(), 'lock')
+  const { status } = spawnSync('flock', [lock, ...command], { stdio: ['ignore', 2, 2] })
+  if (status !== 0) throw new NoGuestError('its disk cannot be made: see above')
 }
 
 function hashInputs(words: readonly string[]): string {

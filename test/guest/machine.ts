@@ -67,6 +67,8 @@ function umlCommand({ image, payload, directory, kernelOptions }: Boot, results:
     `ubd1r=/mnt/${basename(payload)}`,
     `ubd2=/mnt/${basename(results)}`,
     ...['con=null', 'con0=null,fd:3', 'ssl0=null,fd:1'],
+    // A process that maps its rings, as Node does, breaks this kernel's pages.
+    'sysctl.kernel.io_uring_disabled=2',
     'tsrunc.payload=/dev/ubdb',
     'tsrunc.results=/dev/ubdc',
     'tsrunc.output=/dev/ttyS0',

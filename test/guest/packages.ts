@@ -8,6 +8,7 @@ const FULL_PACKAGES = [...PACKAGES, 'qemu-system-x86']
 export class NoGuestError extends Error {}
 
 export function providePackages(isFull: boolean, say: (line: string) => void): void {
+  if (!isFull && process.arch !== 'x64') throw new NoGuestError('user-mode Linux is for x86-64')
   if (process.getuid?.() !== 0)
     throw new NoGuestError('needs root: it installs packages and mounts')
   const missing = (isFull ? FULL_PACKAGES : PACKAGES).filter((name) => !isInstalled(name))

@@ -8,7 +8,7 @@ import { build } from 'esbuild'
 export type Task = { readonly command: string } | { readonly tests: readonly string[] }
 
 /** Of the caller's environment, what tests look at. */
-const PASSED_ON = ['TSRUNC_TEST_RUNTIME', 'TSRUNC_TEST_NAME']
+const PASSED_ON = ['TSRUNC_TEST_RUNTIME', 'TSRUNC_TEST_NAME', 'TSRUNC_ENGINE_RUNTIME']
 
 /** Fills the directory, and returns the path of the tar of it. */
 export async function makePayload(directory: string, task: Task): Promise<string> {
@@ -18,7 +18,9 @@ export async function makePayload(directory: string, task: Task): Promise<string
   const checkout = join(directory, 'checkout')
   mkdirSync(checkout)
   cpSync('bundles', join(checkout, 'bundles'), { recursive: true })
-  const variables = PASSED_ON.map((name) => `export ${name}='${process.env[name] ?? ''}'`)
+  const variables = PASSED_ON.filter((name) => process.env[name]).map(
+    (name) => `export ${name}='${process.env[name]}'`,
+  )
   const lines = 'command' in task ? [task.command] : await bundleTests(checkout, task.tests)
   writeFileSync(join(directory, 'run'), ['cd checkout', ...variables, ...lines, ''].join('\n'))
   const tar = `${directory}.tar`

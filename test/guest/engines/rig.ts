@@ -1,0 +1,95 @@
+/**
+ * The rig of the engine tests: what a user types at podman, ctr and docker, with tsrunc as their
+ * runtime and, to tell a fault of ours from theirs, with others: `TSRUNC_ENGINE_RUNTIME=tsrunc,runc`.
+ */
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+
+export interface Runtime {
+  readonly name: string
+  readonly path: string
+}
+
+const PATHS: Readonly<Record<string, string>> = {
+  tsrunc: '/usr/local/bin/tsrunc',
+  runc: '/usr/sbin/runc',
+  crun: '/usr/bin/crun',
+}
+
+/** The image of all cases: busybox and nothing else. */
+export const ROOTFS_TAR = '/tmp/engine-rootfs.tar'
+
+export interface Outcome {
+  readonly status: number | null
+  /** stdout and stderr, in the order of writing. */
+  readonly output: string
+}
+
+/** What is to come of a case: its output, and the exit status of its script (default: 0). */
+export interface Expected {
+  readonly output?: RegExp
+  readonly status?: number
+}
+
+export function describeEngine(engine: string, define: (runtime: Runtime) => void): void {
+  for (const name of (process.env.TSRUNC_ENGINE_RUNTIME || 'tsrunc').split(',')) {
+    const path = PATHS[name]
+    if (path === undefined) throw new Error(`TSRUNC_ENGINE_RUNTIME: no runtime ${name}`)
+    describe(`${engine} (${name})`, () => define({ name, path }))
+  }
+}
+
+/** Runs a script in the shell, to its first failing command; killed after the seconds given. */
+export function sh(script: string, seconds = 60): Outcome {
+  const { status, stdout } = spawnSync('sh', ['-ec', `exec 2>&1\n${script}`], {
+    encoding: 'utf8',
+    timeout: seconds * 1000,
+    killSignal: 'SIGKILL',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  return { status, output: stdout }
+}
+
+/** For preparations: throws with the output. */
+export function must(script: string, seconds?: number): string {
+  const { status, output } = sh(script, seconds)
+  if (status !== 0) throw new Error(`status ${status}: ${script}\n${output}`)
+  return output
+}
+
+/** One line of the table: a script, and what is to come of it. */
+export function check(name: string, script: string, { output, status = 0 }: Expected): void {
+  it(name, () => {
+    const outcome = sh(script)
+    expect(outcome.status, outcome.output).toBe(status)
+    if (output !== undefined) expect(outcome.output).toMatch(output)
+  })
+}
+
+/** Makes the image's root filesystem, once a boot. */
+export function makeRootfs(): void {
+  must(`
+    [ -e ${ROOTFS_TAR} ] && exit
+    root=$(mktemp -d)
+    mkdir -p $root/bin $root/etc $root/tmp $root/root $root/home/user
+    cp /bin/busybox $root/bin/
+    for applet in $(/bin/busybox --list); do ln -s busybox $root/bin/$applet 2>/dev/null || true; done
+    chmod 1777 $root/tmp
+    chown 1000:1000 $root/home/user
+    echo 'root:x:0:0:root:/root:/bin/sh' >$root/etc/passwd
+    echo 'user:x:1000:1000::/home/user:/bin/sh' >>$root/etc/passwd
+    printf 'root:x:0:\\nuser:x:1000:\\nextra:x:2000:user\\n' >$root/etc/group
+    tar -cf ${ROOTFS_TAR}.new -C $root .
+    mv ${ROOTFS_TAR}.new ${ROOTFS_TAR}
+    rm -rf $root`)
+}
+
+/** A code block of the README below the heading: what users copy is what is tested. */
+export function readmeBlock(heading: string, nth = 0): string {
+  const readme = readFileSync('bin/README.md', 'utf8')
+  const section = readme.split(/^#+ /m).find((text) => text.startsWith(`${heading}\n`)) ?? ''
+  const block = [...section.matchAll(/^```\w*\n(.*?)^```/gms)][nth]?.[1]
+  if (block === undefined) throw new Error(`README: no code block ${nth} below ${heading}`)
+  return block
+}
