@@ -17,7 +17,7 @@ export const KILL_TIMEOUT_MS = 10_000
  */
 export function openContainerProcess(record: ContainerRecord): number | undefined {
   const opened = openProcess(record)
-  if (opened === undefined || opened.facts.state !== 'Z') return opened?.pidfd
+  if (opened === undefined || !opened.facts.hasEnded) return opened?.pidfd
   closeFd(opened.pidfd)
   return undefined
 }

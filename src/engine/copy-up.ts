@@ -48,19 +48,20 @@ export function copyUp(source: number, mount: number): void {
 
 function copyDirectory(source: number, target: number, budget: Budget, depth: number): void {
   if (depth > DEPTH_LIMIT) throw new Error(`directories nested deeper than ${DEPTH_LIMIT}`)
-  for (const name of readdirSync(`/proc/self/fd/${source}`)) {
-    const from = `/proc/self/fd/${source}/${name}`
-    const to = `/proc/self/fd/${target}/${name}`
+  // Names and links are bytes: an image's need not be UTF-8.
+  for (const name of readdirSync(`/proc/self/fd/${source}`, 'buffer')) {
+    const from = Buffer.concat([Buffer.from(`/proc/self/fd/${source}/`), name])
+    const to = Buffer.concat([Buffer.from(`/proc/self/fd/${target}/`), name])
     const stats = lstatSync(from)
     if (stats.isSymbolicLink()) {
-      symlinkSync(readlinkSync(from), to)
+      symlinkSync(readlinkSync(from, 'buffer'), to)
       lchownSync(to, stats.uid, stats.gid)
     } else if (stats.isDirectory()) copySubdirectory(from, to, budget, depth)
     else if (stats.isFile()) copyFile(from, to, stats, budget)
   }
 }
 
-function copySubdirectory(from: string, to: string, budget: Budget, depth: number): void {
+function copySubdirectory(from: Buffer, to: Buffer, budget: Budget, depth: number): void {
   const source = openSync(from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
   try {
     mkdirSync(to)
@@ -78,7 +79,7 @@ function copySubdirectory(from: string, to: string, budget: Budget, depth: numbe
   }
 }
 
-function copyFile(from: string, to: string, seen: Stats, budget: Budget): void {
+function copyFile(from: Buffer, to: Buffer, seen: Stats, budget: Budget): void {
   const source = openSync(from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
   try {
     const stats = fstatSync(source)

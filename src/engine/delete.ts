@@ -13,8 +13,14 @@ import {
   readRecord,
   removeContainerDirectory,
 } from '../state/store.ts'
+import { closeFd } from '../sys/fd.ts'
+import { sendPidfdSignal } from '../sys/process.ts'
 import type { Architecture } from '../sys/syscall-numbers.ts'
+import { openContainerProcess, SIGKILL } from './container-process.ts'
 import { destroyContainer } from './destroy.ts'
+
+/** How long `delete --force` lets another command finish by itself. */
+const FORCE_PATIENCE_MS = 1000
 
 export interface DeleteInput {
   readonly rootPath: string
@@ -33,7 +39,7 @@ export function deleteContainer(input: DeleteInput): void {
   using root = openRoot(input.rootPath)
   if (force && !containerExists(root, id)) return
   using directory = openContainer(root, id)
-  using _lock = lockContainer(directory)
+  using _lock = force ? lockByForce(directory) : lockContainer(directory)
   // Another delete was faster, and the id may be a new container's by now.
   if (force && isRemoved(directory)) return
   const record = readRecordToDelete(directory, input)
@@ -48,6 +54,24 @@ export function deleteContainer(input: DeleteInput): void {
     warn: input.warn,
     removeDirectory: () => removeContainerDirectory(root, id),
   })
+}
+
+/**
+ * Who holds the lock may wait for the container itself: `start` does for as long as a hook of its
+ * image runs, or a stopped process does not go on. By force, that process does not stay.
+ */
+function lockByForce(directory: ContainerDirectory): Disposable {
+  try {
+    return lockContainer(directory, FORCE_PATIENCE_MS)
+  } catch (error) {
+    if (!(error instanceof StateError)) throw error
+  }
+  const pidfd = openContainerProcess(salvageRecord(directory))
+  if (pidfd !== undefined) {
+    sendPidfdSignal(pidfd, SIGKILL)
+    closeFd(pidfd)
+  }
+  return lockContainer(directory)
 }
 
 function readRecordToDelete(directory: ContainerDirectory, input: DeleteInput): ContainerRecord {

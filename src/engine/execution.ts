@@ -4,6 +4,7 @@ import type { StepError } from '../errors.ts'
 import type { Program } from '../lower/assembler.ts'
 import { FD, STATUS_SIZE } from '../lower/instruction-set.ts'
 import { listInstructions } from '../lower/listing.ts'
+import { monotonicMs } from '../sys/clock.ts'
 import { closeFd } from '../sys/fd.ts'
 import { createMemfd, createSealedMemfd, sealExecutable } from '../sys/memfd.ts'
 import { type ChildEnd, waitForChild, waitPidfd } from '../sys/process.ts'
@@ -137,9 +138,9 @@ export function endExecution(execution: Execution): void {
   if (execution.isClosed) return
   const { control } = execution
   shutdownWrites(control)
-  const deadline = Date.now() + END_TIMEOUT_MS
+  const deadline = monotonicMs() + END_TIMEOUT_MS
   for (let isOpen = true; isOpen; ) {
-    if (!waitPidfd(control, deadline - Date.now())) {
+    if (!waitPidfd(control, deadline - monotonicMs())) {
       throw new Error(`a process of the program is still there after ${END_TIMEOUT_MS / 1000} s`)
     }
     const unheard = receiveMeeting(control)

@@ -4,6 +4,7 @@ import type { ContainerRecord } from '../state/record.ts'
 import { readStatus } from '../state/status.ts'
 import { type ContainerDirectory, openContainer, openRoot, readRecord } from '../state/store.ts'
 import { closeFd } from '../sys/fd.ts'
+import { readBootId } from '../sys/proc.ts'
 import { sendPidfdSignal } from '../sys/process.ts'
 import { signalCgroups, thawKilled } from './cgroups/signal.ts'
 import { openContainerProcess, SIGKILL } from './container-process.ts'
@@ -17,7 +18,8 @@ export function killContainer(rootPath: string, id: string, signal: number, all:
   using directory = openContainer(root, id)
   const record = readRecord(directory)
   const isPaused = signal === SIGKILL && readStatus(directory, record) === 'paused'
-  if (all) signalCgroups(record.cgroups, signal)
+  // After a reboot a cgroup of that name is somebody else's.
+  if (all) signalCgroups(record.bootId === readBootId() ? record.cgroups : [], signal)
   else signalProcess(directory, record, signal)
   if (isPaused) thawKilled(record.cgroups)
 }

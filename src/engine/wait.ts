@@ -5,6 +5,7 @@ import { LANE_ENDED } from '../lower/instruction-set.ts'
 import type { ContainerRecord } from '../state/record.ts'
 import { endOffset, readExitStatus } from '../state/status.ts'
 import { openContainer, openRoot, openStatusPage, readRecord } from '../state/store.ts'
+import { monotonicMs } from '../sys/clock.ts'
 import { closeFd } from '../sys/fd.ts'
 import { readProcess } from '../sys/proc.ts'
 import { decodeWaitStatus, readReapedStatus, waitPidfd } from '../sys/process.ts'
@@ -59,15 +60,15 @@ function waitForEnd(record: ContainerRecord, pidfd: number, page: number): numbe
 
 function readZombieStatus(record: ContainerRecord): number | undefined {
   const found = readProcess(record.pid)
-  const isOurs = found?.startTime === record.startTime && found.state === 'Z'
+  const isOurs = found?.startTime === record.startTime && found.hasEnded
   return isOurs ? found.waitStatus : undefined
 }
 
 function awaitRecord(record: ContainerRecord, page: number): number | undefined {
-  const deadline = Date.now() + RECORD_TIMEOUT_MS
+  const deadline = monotonicMs() + RECORD_TIMEOUT_MS
   for (;;) {
     const status = readExitStatus(readStatusPage(page), record.lane)
-    if (status !== undefined || Date.now() > deadline) return status
+    if (status !== undefined || monotonicMs() > deadline) return status
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RECORD_PAUSE_MS)
   }
 }

@@ -149,7 +149,14 @@ export const S = group('S_', {
   IFSOCK: 0o140000,
 })
 
-export const STATX = group('STATX_', { TYPE: 1, NLINK: 4, UID: 8, INO: 0x100, BTIME: 0x800 })
+export const STATX = group('STATX_', {
+  TYPE: 1,
+  NLINK: 4,
+  UID: 8,
+  INO: 0x100,
+  BTIME: 0x800,
+  MNT_ID: 0x1000,
+})
 export const LOCK = group('LOCK_', { EX: 2 })
 export const ACCESS = group('', { X_OK: 1 })
 

@@ -29,6 +29,8 @@ export interface Context {
   root?: Slot
   /** A procfs of our own, for sysctls. */
   procfs?: Slot
+  /** Room that tells of the mount on /proc, once there is one. */
+  procMount?: DataRef
   /** Directory that the last device or link was made in. */
   parent?: { path: string; slot: Slot }
   /** Mounts that `finish-readonly` will need, by destination; the last one there counts. */

@@ -15,6 +15,7 @@ export const STATX_AT = {
   birthNanoseconds: 88,
   rdevMajor: 128,
   rdevMinor: 132,
+  mountId: 144,
 } as const
 
 /** siginfo_t as waitid(2) fills it. */

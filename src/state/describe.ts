@@ -80,7 +80,12 @@ function describe(
   }
 }
 
+/** A host may well have no such file, or not this uid in it. */
 function findUserName(uid: number): string {
-  const lines = readFileSync('/etc/passwd', 'latin1').split('\n')
-  return lines.map((line) => line.split(':')).find(([, , id]) => id === String(uid))?.[0] ?? ''
+  try {
+    const lines = readFileSync('/etc/passwd', 'latin1').split('\n')
+    return lines.map((line) => line.split(':')).find(([, , id]) => id === String(uid))?.[0] ?? ''
+  } catch {
+    return ''
+  }
 }

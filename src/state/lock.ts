@@ -1,6 +1,7 @@
 /** One command at a time changes a container. */
 import { closeSync, openSync } from 'node:fs'
 import { StateError } from '../errors.ts'
+import { monotonicMs } from '../sys/clock.ts'
 import { OPEN_DIRECTORY, pathBelow } from '../sys/directory.ts'
 import { tryLock } from '../sys/flock.ts'
 import type { ContainerDirectory } from './store.ts'
@@ -14,9 +15,9 @@ export function lockContainer(
   timeoutMs = LOCK_TIMEOUT_MS,
 ): Disposable {
   const fd = openSync(pathBelow(directory.fd, '.'), OPEN_DIRECTORY)
-  const deadline = Date.now() + timeoutMs
+  const deadline = monotonicMs() + timeoutMs
   while (!tryLock(fd)) {
-    if (Date.now() > deadline) {
+    if (monotonicMs() > deadline) {
       closeSync(fd)
       throw new StateError(`container ${directory.id} is busy: another command works on it`)
     }

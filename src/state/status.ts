@@ -25,8 +25,7 @@ function isAlive(record: ContainerRecord): boolean {
   return (
     found !== undefined &&
     found.startTime === record.startTime &&
-    found.state !== 'Z' &&
-    found.state !== 'X' &&
+    !found.hasEnded &&
     record.bootId === readBootId()
   )
 }

@@ -18,6 +18,7 @@ import {
 } from 'node:fs'
 import { resolve } from 'node:path'
 import { StateError, UsageError } from '../errors.ts'
+import { monotonicMs } from '../sys/clock.ts'
 import { OPEN_DIRECTORY, pathBelow } from '../sys/directory.ts'
 import { type ContainerRecord, parseRecord } from './record.ts'
 
@@ -142,12 +143,12 @@ export function writeRecord(directory: ContainerDirectory, record: ContainerReco
  */
 export function readRecord(directory: ContainerDirectory): ContainerRecord {
   const { id } = directory
-  const deadline = Date.now() + CHANGE_TIMEOUT_MS
+  const deadline = monotonicMs() + CHANGE_TIMEOUT_MS
   for (;;) {
     const text = readRecordText(directory)
     if (text !== undefined) return parseRecord(text, id)
     if (isRemoved(directory)) throw doesNotExist(id)
-    if (Date.now() > deadline) break
+    if (monotonicMs() > deadline) break
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, CHANGE_PAUSE_MS)
   }
   throw new StateError(

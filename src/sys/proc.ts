@@ -6,6 +6,8 @@ export interface ProcessFacts {
   readonly startTime: string
   /** `R`, `S`, `Z` …, field 3. */
   readonly state: string
+  /** No thread of it runs. A zombie may well have some: only its first thread left. */
+  readonly hasEnded: boolean
   /** As wait(2) gives it, field 52: of a zombie, how it ended. */
   readonly waitStatus: number
 }
@@ -20,8 +22,12 @@ export function readProcess(pid: number): ProcessFacts | undefined {
   }
   // The name in parentheses may hold spaces and parentheses: fields count from the last one.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const [state = ''] = fields
+  // Field 20 counts the threads, the zombie itself among them.
+  const isLast = Number(fields[17]) <= 1
   return {
-    state: fields[0] ?? '',
+    state,
+    hasEnded: state === 'X' || (state === 'Z' && isLast),
     startTime: fields[19] ?? '',
     waitStatus: Number(fields[49] ?? 0),
   }

@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -541,6 +542,23 @@ static void hold(const char *count)
   pause();
 }
 
+static void *wait_for_signals(void *nothing)
+{
+  for (;;)
+    pause();
+  return nothing;
+}
+
+/* The first thread leaves and a second one stays: /proc calls the process a zombie. */
+static void leave_alone(void)
+{
+  pthread_t thread;
+  printf("\"ready\"]\n");
+  fflush(stdout);
+  if (pthread_create(&thread, NULL, wait_for_signals, NULL) == 0)
+    pthread_exit(NULL);
+}
+
 static void run_operation(int count, char **words)
 {
   const char *name = words[0];
@@ -586,6 +604,8 @@ static void run_operation(int count, char **words)
     answer(first);
   else if (IS("trap", 0))
     trap();
+  else if (IS("leave", 0))
+    leave_alone();
   else if (IS("hold", 1))
     hold(first);
   else if (IS("sleep", 1))

@@ -110,6 +110,7 @@ describe.skipIf(reason !== undefined)(
       changeRecord(() => ({ bootId: '00000000-0000-4000-8000-000000000000' }))
       expect(tsrunc(rig, 'start', ID).stderr).toContain('cannot start a container that has stopped')
       expect(tsrunc(rig, 'kill', ID, 'KILL').stderr).toContain('container not running')
+      expect(tsrunc(rig, 'kill', '--all', ID, 'KILL').status).toBe(0)
       expect(tsrunc(rig, 'delete', ID)).toEqual({ status: 0, stderr: '' })
       expect(isAlive(pid)).toBe(true)
       mkdirSync(join(rig.root, ID), { mode: 0o700 })

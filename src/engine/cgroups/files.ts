@@ -2,6 +2,7 @@
 import { closeSync, constants, openSync, writeSync } from 'node:fs'
 import { basename } from 'node:path'
 import { SyscallError } from '../../errors.ts'
+import { monotonicMs } from '../../sys/clock.ts'
 
 /** By file and errno, then by errno alone. */
 const HINTS: Readonly<Record<string, string>> = {
@@ -49,10 +50,10 @@ const LONGEST_PAUSE_MS = 100
 
 /** Tries at growing intervals; the kernel offers nothing to wait on for a v1 cgroup. */
 export function waitUntil(timeoutMs: number, isDone: () => boolean): boolean {
-  const deadline = Date.now() + timeoutMs
+  const deadline = monotonicMs() + timeoutMs
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
     if (isDone()) return true
-    if (Date.now() > deadline) return false
+    if (monotonicMs() > deadline) return false
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, pause)
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { SyscallError } from '../../errors.ts'
 import { CGROUP_HOME } from '../../plan/cgroup-home.ts'
 import type { RecordedCgroup } from '../../state/record.ts'
+import { monotonicMs } from '../../sys/clock.ts'
 import { codeOf, isRemoved, waitUntil } from './files.ts'
 import { findMembers, isContainers } from './processes.ts'
 import { signalCgroups, thawKilled, writeIfThere } from './signal.ts'
@@ -55,9 +56,9 @@ export function removeCgroups(
   timeoutMs = BUSY_TIMEOUT_MS,
 ): void {
   const failures: unknown[] = []
-  const deadline = performance.now() + timeoutMs
+  const deadline = monotonicMs() + timeoutMs
   const leave = (directory: Buffer, shown: string) =>
-    removeDirectory(directory, shown, deadline - performance.now())
+    removeDirectory(directory, shown, deadline - monotonicMs())
   for (const cgroup of recorded.filter(isContainers)) {
     const { hierarchy, path } = cgroup
     try {

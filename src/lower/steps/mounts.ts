@@ -16,6 +16,7 @@ import { changeMount } from '../mount-attributes.ts'
 import { immediate, type Operand, type Slot, slotValue } from '../operands.ts'
 import { attributeNames } from '../structs.ts'
 import { mountClassically } from './classic-mount.ts'
+import { noteProcfs, refuseProcfs } from './procfs.ts'
 
 /** strndup_user(…, 256) in fsconfig(2): longer values are for mount(2). */
 const VALUE_LIMIT = 255
@@ -37,6 +38,7 @@ function mountDetached(context: Context, step: MountFilesystem): void {
   attach(asm, mount, target)
   close(asm, target)
   if (step.label !== undefined) labelRoot(asm, mount, step.label)
+  noteProcfs(context, step.destination, mount)
   keepOrClose(context, step.destination, mount)
 }
 
@@ -127,6 +129,7 @@ function openTarget(
   const root = slotValue(rootOf(context))
   if (nofollow === undefined) {
     asm.mkpath(root, destination, kind, { into })
+    refuseProcfs(context, destination, into)
     return
   }
   const directory = asm.slot('directory', dirname(destination))
@@ -144,6 +147,7 @@ function openTarget(
   asm.mkpath(slotValue(directory), name, kind, { into })
   asm.place(opened)
   close(asm, directory)
+  refuseProcfs(context, destination, into)
 }
 
 /** The runtime copies from what is there now into what will cover it. */
@@ -210,5 +214,6 @@ export function lowerBindMount(context: Context, step: BindMount): void {
   openTarget(context, step, step.sourceKind, target)
   attach(asm, tree, target)
   close(asm, target)
+  noteProcfs(context, step.destination, tree)
   keepOrClose(context, step.destination, tree)
 }
