@@ -31,9 +31,6 @@ export function readCreateInput(id: string, flags: Flags, context: Context): Cre
   if (globals.cgroupManager === 'disabled') {
     throw new UsageError('not supported yet: --cgroup-manager disabled')
   }
-  if (process.geteuid?.() !== 0) {
-    throw new UsageError('not supported yet: containers of a user other than root')
-  }
   // Made only with the first container: a config that is wrong leaves nothing behind.
   using root = existsSync(globals.root) ? openRoot(globals.root) : undefined
   const prepared = prepareCreate(readOptions(id, flags, context), request, {

@@ -6,6 +6,7 @@ import { planExec } from '../fields/plan-exec.ts'
 import type { ExecOptions, Facts } from '../host/facts.ts'
 import { look } from '../host/look.ts'
 import { lookAtContainer } from '../host/look-at-container.ts'
+import { NO_QUESTIONS } from '../host/questions.ts'
 import type { Request } from '../host/request.ts'
 import { type LoweredExec, lowerExec } from '../lower/lower.ts'
 import type { Plan } from '../plan/plan.ts'
@@ -16,8 +17,6 @@ export interface PreparedExec {
   readonly facts: Facts
 }
 
-const NOTHING = { paths: [], unfollowed: [], links: [], namespaces: [] }
-
 /** `refuse` makes the error for issues of the process. */
 export function prepareExec(
   { record, config }: Pick<ExecTarget, 'record' | 'config'>,
@@ -27,7 +26,11 @@ export function prepareExec(
   refuse: (issues: readonly Issue[]) => SpecError,
 ): PreparedExec {
   const { seccomp } = config
-  const facts = { ...look(NOTHING, request), ...(seccomp && { seccomp }) }
+  const mapsIds = (config.spec.linux?.uidMappings ?? []).length > 0
+  const facts = {
+    ...look({ ...NO_QUESTIONS, mapsIds }, request),
+    ...(seccomp && { seccomp }),
+  }
   const container = lookAtContainer(record.pid, record.cgroups)
   try {
     const plan = planExec({ ...config.spec, process }, options, facts, container)

@@ -4,11 +4,10 @@ import { planUpdate } from '../fields/plan-update.ts'
 import type { CreateOptions } from '../host/facts.ts'
 import { look } from '../host/look.ts'
 import { lookAtLimits } from '../host/look-at-limits.ts'
+import { NO_QUESTIONS } from '../host/questions.ts'
 import type { Request } from '../host/request.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { ContainerRecord } from '../state/record.ts'
-
-const NOTHING = { paths: [], unfollowed: [], namespaces: [], links: [] }
 
 /** Throws SpecError with pointers that begin at the resources. */
 export function prepareUpdate(
@@ -26,5 +25,5 @@ export function prepareUpdate(
     listenFds: 0,
     detach: true,
   }
-  return planUpdate(resources, options, look(NOTHING, request), lookAtLimits(cgroups))
+  return planUpdate(resources, options, look(NO_QUESTIONS, request), lookAtLimits(cgroups))
 }

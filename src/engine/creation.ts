@@ -1,22 +1,24 @@
 /** A container in the making, and what the runtime does for it from outside, step by step. */
 import { describeError, StepError } from '../errors.ts'
-import type { HostStep } from '../plan/steps.ts'
+import type { HostStep, Step } from '../plan/steps.ts'
 import type { ContainerRecord } from '../state/record.ts'
 import { type ContainerDirectory, writeRecord } from '../state/store.ts'
 import { closeFd, duplicateFd } from '../sys/fd.ts'
 import { readProcess } from '../sys/proc.ts'
 import { attachDeviceFilter } from './cgroups/device-filter.ts'
-import { joinCgroup, makeCgroup, writeCgroupFile } from './cgroups/steps.ts'
+import { joinCgroup, makeCgroup, ownCgroup, writeCgroupFile } from './cgroups/steps.ts'
 import type { CreateInput } from './create.ts'
 import { exchange } from './exchanges.ts'
 import { type Execution, explainExecution, reapExecution } from './execution.ts'
 import type { ExecutableNotes } from './explain.ts'
 import type { HookContainer } from './hook-state.ts'
 import { type HookFiles, runHook } from './hooks.ts'
+import { writeIdMaps, writeTimeOffsets } from './id-maps.ts'
 import { createRecord } from './new-record.ts'
 import { setOomScore } from './oom-score.ts'
 import { announceProcess } from './pid-file.ts'
 import type { Answer, Meeting } from './protocol.ts'
+import { raiseLimit } from './raise-limit.ts'
 
 export interface Creation {
   readonly input: CreateInput
@@ -54,14 +56,16 @@ export function serveCreation(creation: Creation, meeting: Meeting): Answer | un
     recordBirth(creation, meeting)
     return serveEarly(creation)
   }
-  if (creation.record.pid === 0) {
+  // The stage's own come before there is an init.
+  if (creation.record.pid === 0 && meeting.lane !== 0) {
     keepForLater(creation, meeting)
     return undefined
   }
   faults?.beforeAnswer?.(meeting)
   if (meet.kind === 'exchange') {
-    if (meet.step.kind === 'run-hook') creation.hooksRan = true
-    return exchange(creation, meet.step, meeting)
+    const { step } = meet
+    if (step.kind === 'run-hook') creation.hooksRan = true
+    return atOrigin(step, () => exchange(creation, step, meeting))
   }
   for (const step of meet.steps) performHostStep(creation, step)
   return { verdict: 'proceed' }
@@ -103,8 +107,12 @@ function recordBirth(creation: Creation, meeting: Meeting): void {
 /** Does one host step; its failure names the config field that asked for it. */
 export function performHostStep(creation: Creation, step: HostStep): void {
   creation.input.faults?.beforeHostStep?.(step)
+  atOrigin(step, () => performStep(creation, step))
+}
+
+function atOrigin<T>(step: Step, act: () => T): T {
   try {
-    performStep(creation, step)
+    return act()
   } catch (error) {
     if (error instanceof StepError) throw error
     throw new StepError(step.origin, describeError(error), { cause: error })
@@ -126,8 +134,20 @@ function performStep(creation: Creation, step: HostStep): void {
     case 'join-cgroup':
       joinCgroup(step, pid)
       break
+    case 'own-cgroup':
+      ownCgroup(step)
+      break
     case 'set-oom-score':
-      setOomScore(pid, step.value)
+      setOomScore(pid, step.value, step.denied)
+      break
+    case 'map-ids':
+      writeIdMaps(step.process === 'stage' ? stageOf(creation) : pid, step)
+      break
+    case 'set-time-offsets':
+      writeTimeOffsets(stageOf(creation), step)
+      break
+    case 'raise-limit':
+      raiseLimit(pid, step)
       break
     case 'run-hook':
       creation.hooksRan = true
@@ -136,6 +156,12 @@ function performStep(creation: Creation, step: HostStep): void {
     case 'record-created':
       recordCreated(creation)
   }
+}
+
+/** The process that makes init, and waits. */
+function stageOf({ execution }: Creation): number {
+  if (execution === undefined) throw new Error('no program runs: a bug in tsrunc')
+  return execution.pid
 }
 
 function recordCreated(creation: Creation): void {

@@ -1,5 +1,6 @@
 /** What the container's process asks of the runtime in the middle of its program. */
 import type { Exchange } from '../lower/lower.ts'
+import { closeFd } from '../sys/fd.ts'
 import { copyUp } from './copy-up.ts'
 import { type Creation, hookContainer } from './creation.ts'
 import { type ExecutableKind, inspectExecutable } from './executable.ts'
@@ -7,6 +8,7 @@ import { openHookFiles } from './hooks.ts'
 import { findHome } from './passwd.ts'
 import type { Answer, Meeting } from './protocol.ts'
 import { passTerminal } from './terminal.ts'
+import { openTree } from './trees.ts'
 
 /** Answers one exchange. */
 export function exchange(creation: Creation, step: Exchange, meeting: Meeting): Answer {
@@ -34,6 +36,12 @@ export function exchange(creation: Creation, step: Exchange, meeting: Meeting): 
       if (kept !== undefined) creation.terminal = kept
       return { verdict: 'proceed' }
     }
+    case 'bind-rootfs':
+    case 'bind-mount': {
+      const { record, input } = creation
+      const { architecture } = input.facts
+      return handOver(openTree(step, { pid: record.pid, architecture }))
+    }
     case 'run-hook': {
       const files = openHookFiles(hookContainer(creation), step)
       creation.hookFiles.push(files)
@@ -45,6 +53,11 @@ export function exchange(creation: Creation, step: Exchange, meeting: Meeting): 
 /** The interpreter, for the process to see whether it is there. */
 export function answerInspection({ interpreter }: ExecutableKind): Answer {
   return interpreter?.startsWith('/') ? answerText(interpreter) : { verdict: 'proceed' }
+}
+
+/** The other side has its own copy once the answer is sent. */
+function handOver(fd: number): Answer {
+  return { verdict: 'proceed', fds: [fd], sent: () => closeFd(fd) }
 }
 
 export function answerText(text: string): Answer {

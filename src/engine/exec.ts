@@ -32,6 +32,7 @@ import { setOomScore } from './oom-score.ts'
 import { findHome } from './passwd.ts'
 import { type Announcement, openAnnouncement } from './pid-file.ts'
 import type { Answer, Meeting } from './protocol.ts'
+import { raiseLimit } from './raise-limit.ts'
 import { sendListener } from './seccomp-listener.ts'
 import { encodeSupervise } from './supervisor-protocol.ts'
 import { passTerminal } from './terminal.ts'
@@ -142,7 +143,8 @@ function serveEntering(entering: Entering, meeting: Meeting): Answer | undefined
 function performHostStep(step: HostStep, pid: number): void {
   try {
     if (step.kind === 'join-cgroup') joinCgroup(step, pid)
-    else if (step.kind === 'set-oom-score') setOomScore(pid, step.value)
+    else if (step.kind === 'set-oom-score') setOomScore(pid, step.value, step.denied)
+    else if (step.kind === 'raise-limit') raiseLimit(pid, step)
     else throw new Error(`exec does no ${step.kind}: a bug in tsrunc`)
   } catch (error) {
     throw new StepError(step.origin, describeError(error), { cause: error })

@@ -25,6 +25,8 @@ export interface Answer {
   readonly verdict: keyof typeof VERDICT
   readonly bytes?: Uint8Array
   readonly fds?: readonly number[]
+  /** Called when it was sent, or could not be: for fds that are of no more use. */
+  readonly sent?: () => void
 }
 
 /** The next meeting; undefined when the other side is gone. Waits as long as that side lives. */
@@ -46,11 +48,19 @@ export function receiveMeeting(control: number): Meeting | undefined {
 
 /** Answers the meeting that the other side waits in. */
 export function sendAnswer(control: number, answer: Answer): void {
+  try {
+    sendMessage(control, encodeAnswer(answer), answer.fds ?? [])
+  } finally {
+    answer.sent?.()
+  }
+}
+
+function encodeAnswer(answer: Answer): Uint8Array {
   const bytes = answer.bytes ?? new Uint8Array(0)
   const packet = new Uint8Array(VERDICT_HEADER_SIZE + bytes.length)
   const view = new DataView(packet.buffer)
   view.setUint32(0, VERDICT[answer.verdict], true)
   view.setUint32(4, bytes.length, true)
   packet.set(bytes, VERDICT_HEADER_SIZE)
-  sendMessage(control, packet, answer.fds ?? [])
+  return packet
 }

@@ -12,6 +12,8 @@ import { resources } from './linux/resources.ts'
 import { rootfsPropagation } from './linux/rootfs-propagation.ts'
 import { seccomp } from './linux/seccomp.ts'
 import { sysctl } from './linux/sysctl.ts'
+import { timeOffsets } from './linux/time-offsets.ts'
+import { uidMappings } from './linux/user-namespace.ts'
 
 /** `linux`; the order within a phase is the order of this table. */
 export const linux: Fields<Linux> = {
@@ -19,9 +21,9 @@ export const linux: Fields<Linux> = {
   cgroupsPath,
   resources: { fields: resources },
   namespaces,
-  uidMappings: { unsupported: 'user namespaces' },
-  gidMappings: { unsupported: 'user namespaces' },
-  timeOffsets: { unsupported: 'time namespaces' },
+  uidMappings,
+  gidMappings: { readBy: 'uidMappings' },
+  timeOffsets,
   rootfsPropagation,
   sysctl,
   devices,

@@ -12,7 +12,7 @@ import { planFilesystem } from './mounts/filesystem.ts'
 import type { MountRequest } from './mounts/mount-request.ts'
 import { parseMountOptions } from './mounts/options.ts'
 import { planRemount } from './mounts/remount.ts'
-import { merge, notYet } from './walk.ts'
+import { merge } from './walk.ts'
 
 /** `mounts`: in the order of the config, since one may lie in another. */
 export const mounts: Field<readonly Mount[]> = { plan: planMounts }
@@ -37,7 +37,7 @@ function planMount(
     wishes: parseMountOptions(mount.options ?? []),
   }
   const isChanged = request.wishes.remount
-  const issues = [...checkSupport(request), ...(isChanged ? [] : checkDestination(request))]
+  const issues = [...checkIds(request), ...(isChanged ? [] : checkDestination(request))]
   if (issues.length > 0) return { issues }
   return planByKind(request, configured.slice(index + 1), planning)
 }
@@ -57,14 +57,10 @@ function planByKind(
   return finishReadonlyLater(planFilesystem(request, planning), request, later, planning)
 }
 
-function checkSupport({ mount, at, wishes }: MountRequest): Issue[] {
-  const issues = wishes.unsupported.map(({ index, option }) =>
-    notYet(`${at}/options/${index}`, `the mount option ${option}`),
-  )
-  for (const field of ['uidMappings', 'gidMappings'] as const) {
-    if ((mount[field] ?? []).length > 0) issues.push(notYet(`${at}/${field}`, 'idmapped mounts'))
-  }
-  return issues
+function checkIds({ mount, at, wishes }: MountRequest): Issue[] {
+  if (wishes.idmap === undefined || isBind(mount)) return []
+  const pointer = `${at}/options/${wishes.idmap.index}`
+  return [{ pointer, expected: 'a bind mount: only they are idmapped' }]
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Issue, Pointer } from '../errors.ts'
 import { resolveRootfs } from '../host/questions.ts'
 import type { Contribution, Fields, Planning } from './field.ts'
 import { planPropagation } from './linux/rootfs-propagation.ts'
+import { isOpenedByRuntime } from './linux/user-namespace.ts'
 
 /** `root`: the tree that becomes `/`. */
 export const root: Fields<Root> = {
@@ -19,7 +20,14 @@ function planPath(_configured: string, at: Pointer, planning: Planning): Contrib
   const method = options.noPivot ? 'move' : 'pivot'
   return {
     steps: [
-      { kind: 'bind-rootfs', phase: 'rootfs', origin: at, path, privateParent },
+      {
+        kind: 'bind-rootfs',
+        phase: 'rootfs',
+        origin: at,
+        path,
+        privateParent,
+        ...(isOpenedByRuntime(planning) && { openedBy: 'runtime' as const }),
+      },
       { kind: 'enter-root', phase: 'enter-root', origin: at, method, ...afterwards },
     ],
   }

@@ -8,6 +8,8 @@ export interface CgroupHierarchy {
   readonly mountpoint: string
   /** v1 controllers (`cpu`, `cpuacct`), `name=systemd`, or the v2 controllers available here. */
   readonly controllers: readonly string[]
+  /** The caller may not make the container's cgroup here: the path of its own, `/` if unseen. */
+  readonly closed?: string
 }
 
 export interface CgroupFacts {
@@ -16,6 +18,14 @@ export interface CgroupFacts {
   readonly v1: readonly CgroupHierarchy[]
   /** The v2 hierarchy, where there is one. */
   readonly v2?: CgroupHierarchy
+  /** What relative paths lie below, where that is not CGROUP_HOME: an unprivileged caller's. */
+  readonly home?: string
+}
+
+export interface DeviceNode {
+  readonly type: 'c' | 'b'
+  readonly major: number
+  readonly minor: number
 }
 
 export interface ResourceLimit {
@@ -47,6 +57,17 @@ export interface Facts {
   readonly namespaces: ReadonlyMap<string, { type: NamespaceType; inode: bigint } | undefined>
   /** Inodes of the runtime's own namespaces. */
   readonly ownNamespaces: Readonly<Partial<Record<NamespaceType, bigint>>>
+  /** The runtime's own user namespace. */
+  readonly userNamespace: {
+    /** The machine's: ids are what they seem, and its root may make device nodes. */
+    readonly isInitial: boolean
+    /** What /proc/self/setgroups says, which namespaces below inherit. */
+    readonly setgroups: 'allow' | 'deny'
+  }
+  /** Paths of newuidmap and newgidmap, where both are installed. */
+  readonly idMapHelpers?: { readonly uid: string; readonly gid: string }
+  /** The device nodes that are at the host's paths of /linux/devices. */
+  readonly devices: ReadonlyMap<string, DeviceNode>
   /** The highest capability that the kernel knows (/proc/sys/kernel/cap_last_cap). */
   readonly lastCapability: number
   /** The caller's own sets, as masks (CapPrm, CapBnd of /proc/self/status). */

@@ -14,7 +14,9 @@ import type { NamespaceType } from '../plan/steps.ts'
 import { callKernel, hostArchitecture } from '../sys/ffi.ts'
 import { compileSeccomp } from '../sys/libseccomp.ts'
 import { parseHierarchies } from './cgroup-hierarchies.ts'
-import type { Facts, PathKind } from './facts.ts'
+import type { CgroupFacts, DeviceNode, Facts, PathKind } from './facts.ts'
+import { markClosed } from './open-cgroups.ts'
+import { findIdMapHelpers, lookAtUserNamespace } from './own-user-namespace.ts'
 import type { Questions } from './questions.ts'
 import type { Request } from './request.ts'
 
@@ -33,16 +35,24 @@ export function look(
   const followed = questions.paths.map((path) => [path, kindOf(path, true)] as const)
   const unfollowed = questions.unfollowed.map((path) => [path, kindOf(path, false)] as const)
   const { seccomp } = questions
+  const ownNamespaces = findOwnNamespaces()
+  const userNamespace = lookAtUserNamespace(ownNamespaces.user)
+  const isHostRoot = userNamespace.isInitial && process.geteuid?.() === 0
+  const hierarchies = readHierarchies()
+  const idMapHelpers = questions.mapsIds ? findIdMapHelpers() : undefined
   return {
     architecture: hostArchitecture(),
     uid: process.geteuid?.() ?? 0,
     gid: process.getegid?.() ?? 0,
-    cgroup: parseHierarchies(readFileSync('/proc/self/mountinfo', 'latin1'), readControllers),
+    cgroup: isHostRoot ? hierarchies : findOpen(hierarchies, questions.cgroup),
     limits: request.limits,
     paths: new Map([...followed, ...unfollowed]),
     links: new Map(questions.links.flatMap(readLink)),
     namespaces: new Map(questions.namespaces.map((path) => [path, identifyNamespace(path)])),
-    ownNamespaces: findOwnNamespaces(),
+    ownNamespaces,
+    userNamespace,
+    ...(idMapHelpers !== undefined && { idMapHelpers }),
+    devices: new Map(questions.devices.flatMap(findDevice)),
     lastCapability: Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'latin1')),
     permittedCapabilities: readMask(status, 'CapPrm'),
     boundingCapabilities: readMask(status, 'CapBnd'),
@@ -74,6 +84,31 @@ function readLink(path: string): (readonly [string, string])[] {
   } catch {
     return []
   }
+}
+
+/** The path as it is asked for, with the device that is there. */
+function findDevice(path: string): [string, DeviceNode][] {
+  const stats = statOf(path, true)
+  const isBlock = stats?.isBlockDevice() ?? false
+  if (stats === undefined || !(isBlock || stats.isCharacterDevice())) return []
+  return [[path, { type: isBlock ? 'b' : 'c', ...splitDevice(stats.rdev) }]]
+}
+
+/** new_decode_dev of the kernel, as stat(2) gives st_rdev. */
+function splitDevice(device: number): { major: number; minor: number } {
+  const value = BigInt(device)
+  return {
+    major: Number((value >> 8n) & 0xfffn),
+    minor: Number((value & 0xffn) | ((value >> 12n) & 0xfff00n)),
+  }
+}
+
+function readHierarchies(): CgroupFacts {
+  return parseHierarchies(readFileSync('/proc/self/mountinfo', 'latin1'), readControllers)
+}
+
+function findOpen(hierarchies: CgroupFacts, configured: string): CgroupFacts {
+  return markClosed(hierarchies, configured, readText('/proc/self/cgroup'), readControllers)
 }
 
 function readControllers(mountpoint: string): string {

@@ -13,8 +13,25 @@ export interface Questions {
   readonly links: readonly string[]
   /** Namespace paths to identify. */
   readonly namespaces: readonly string[]
+  /** cgroupsPath, or the container's id where there is none. */
+  readonly cgroup: string
+  /** Host paths of device nodes. */
+  readonly devices: readonly string[]
+  /** Whether ids are mapped, for which an unprivileged caller has helpers. */
+  readonly mapsIds: boolean
   /** The profile that libseccomp has to compile. */
   readonly seccomp?: Seccomp
+}
+
+/** What a command asks that makes nothing which the config names. */
+export const NO_QUESTIONS: Questions = {
+  paths: [],
+  unfollowed: [],
+  links: [],
+  namespaces: [],
+  cgroup: '',
+  devices: [],
+  mapsIds: false,
 }
 
 /** `/dev/core` is made only where it leads somewhere. */
@@ -27,7 +44,7 @@ const LINK_OPTIONS = ['copy-symlink', 'src-nofollow']
 export function inquire(spec: Spec, options: CreateOptions): Questions {
   const sources = (spec.mounts ?? []).map((mount) => resolveBindSource(mount, options.bundle))
   const namespaces = (spec.linux?.namespaces ?? []).map(({ path }) => path)
-  const seccomp = spec.linux?.seccomp
+  const { seccomp, devices = [], uidMappings = [] } = spec.linux ?? {}
   return {
     paths: unique([
       KCORE,
@@ -42,6 +59,9 @@ export function inquire(spec: Spec, options: CreateOptions): Questions {
         .map((mount) => resolveBindSource(mount, options.bundle)),
     ),
     namespaces: unique(namespaces),
+    cgroup: spec.linux?.cgroupsPath || options.id,
+    devices: unique(devices.map(({ path }) => posix.normalize(path))),
+    mapsIds: uidMappings.length > 0,
     ...(seccomp === undefined ? {} : { seccomp }),
   }
 }

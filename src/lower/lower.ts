@@ -2,6 +2,8 @@
 import type { Plan } from '../plan/plan.ts'
 import type {
   AttachTerminal,
+  BindMount,
+  BindRootfs,
   ExchangeStep,
   HostStep,
   LoadSeccomp,
@@ -11,7 +13,7 @@ import type {
 } from '../plan/steps.ts'
 import type { Architecture } from '../sys/syscall-numbers.ts'
 import { createAssembler, type Program } from './assembler.ts'
-import { ZERO } from './constants.ts'
+import { CLONE, flags, ZERO } from './constants.ts'
 import { addMeet, type Context, placeFailures } from './context.ts'
 import { runHook } from './steps/hooks.ts'
 import { type LoweredStep, lowerStep } from './steps/table.ts'
@@ -42,9 +44,18 @@ export interface Lowered {
  * - `attach-terminal`: fds [master]. Answer: nothing, once the master is where it belongs.
  * - `load-seccomp` (with a listener): fds [listener]. Answer: nothing, once the agent has it. The
  *   process waits under its filter.
+ * - `bind-mount`, `bind-rootfs` (opened by the runtime): answer fds [tree], detached, with all that
+ *   the step asks of it.
  * - `run-hook`: answer fds [state, output]: the hook's stdin, and its stdout and stderr.
  */
-export type Exchange = ExchangeStep | AttachTerminal | LoadSeccomp | MountFilesystem | RunHook
+export type Exchange =
+  | ExchangeStep
+  | AttachTerminal
+  | LoadSeccomp
+  | MountFilesystem
+  | BindMount
+  | BindRootfs
+  | RunHook
 
 /**
  * Host: the engine does the steps, then answers `proceed`. Cloned: a post, which takes no answer:
@@ -114,6 +125,19 @@ export function lowerHook(step: RunHook, bundle: string, architecture: Architect
   return asm.finish()
 }
 
+/**
+ * A process in a user namespace of its own that no container is in: its ids are those of an
+ * idmapped mount, for which the runtime opens the namespace while the process waits.
+ */
+export function lowerIdHolder(step: BindMount, architecture: Architecture): Program {
+  const asm = createAssembler(architecture)
+  asm.begin(step)
+  asm.call('unshare', [flags(CLONE, 'NEWUSER')])
+  asm.meet(0, 'map ids, open the namespace')
+  asm.call('exit_group', [ZERO])
+  return asm.finish()
+}
+
 function createContext(steps: readonly Step[], options: LowerOptions): Context {
   const asm = createAssembler(options.architecture)
   return {
@@ -170,7 +194,11 @@ const HOST_KINDS: readonly string[] = [
   'write-cgroup-file',
   'attach-device-filter',
   'join-cgroup',
+  'own-cgroup',
   'set-oom-score',
+  'map-ids',
+  'set-time-offsets',
+  'raise-limit',
   'record-created',
 ] satisfies HostStep['kind'][]
 

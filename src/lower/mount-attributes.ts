@@ -9,7 +9,8 @@ import { attributeNames, encodeMountAttr, MOUNT_ATTR_SIZE, PROPAGATION } from '.
 
 const NO_CHANGE: AttributeChange = { set: [], clear: [] }
 
-interface Change {
+/** One call of mount_setattr(2). */
+export interface Change {
   readonly attributes: AttributeChange
   readonly propagation?: PropagationChange['propagation']
   readonly recursive: boolean
@@ -23,6 +24,17 @@ export function changeMount(
   recursive: AttributeChange,
   propagation: readonly PropagationChange[],
 ): void {
+  for (const change of listChanges(own, recursive, propagation)) {
+    setAttributes(asm, tree, '', change)
+  }
+}
+
+/** The calls that it takes. */
+export function listChanges(
+  own: AttributeChange,
+  recursive: AttributeChange,
+  propagation: readonly PropagationChange[],
+): readonly Change[] {
   const changes: Change[] = []
   if (isChange(own)) changes.push({ attributes: own, recursive: false })
   if (isChange(recursive)) changes.push({ attributes: recursive, recursive: true })
@@ -32,7 +44,7 @@ export function changeMount(
     if (last !== undefined && joined) changes.pop()
     changes.push({ attributes: joined && last ? last.attributes : NO_CHANGE, ...change })
   }
-  for (const change of changes) setAttributes(asm, tree, '', change)
+  return changes
 }
 
 /** One call; with an empty path the fd itself is meant. */

@@ -24,6 +24,7 @@ export const SIGINFO_AT = { code: 8, status: 24 } as const
 export const CLD_EXITED = 1n
 
 export const MOUNT_ATTR_SIZE = 32
+export const MOUNT_ATTR_AT = { userns: 24 } as const
 export const OPEN_HOW_SIZE = 24
 const SCHED_ATTR_SIZE = 56
 /** Up to and with `cgroup` (kernel 5.7). */

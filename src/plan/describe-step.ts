@@ -2,7 +2,9 @@
 import type {
   AttributeChange,
   BindMount,
+  IdRange,
   MountFilesystem,
+  MountIdmap,
   Remount,
   Step,
   StepKind,
@@ -19,11 +21,24 @@ const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
     `attach device filter of ${listing.length} instructions to ${hierarchy}${path}`,
   'join-cgroup': ({ hierarchy, path, otherwise: other }) =>
     `join cgroup ${hierarchy}${path}${otherwise(other)}`,
-  'set-oom-score': ({ value }) => `set oom_score_adj ${value}`,
+  'own-cgroup': ({ hierarchy, path, uid }) => `give cgroup ${hierarchy}${path} to ${uid}`,
+  'set-oom-score': ({ value, denied }) =>
+    `set oom_score_adj ${value}${denied === undefined ? '' : ', if allowed'}`,
+  'map-ids': ({ uidMappings, gidMappings, setgroups, helpers }) =>
+    `map uids ${ranges(uidMappings)}, gids ${ranges(gidMappings)}` +
+    `${setgroups === 'deny' ? ', denying setgroups' : ''}${helpers === undefined ? '' : `, by ${helpers.uid}`}`,
+  'set-time-offsets': ({ offsets }) =>
+    `set time offsets${offsets.map(({ clock, secs, nanosecs }) => ` ${clock} ${secs} s ${nanosecs} ns`).join(',')}`,
+  'raise-limit': ({ type, soft, hard }) => `raise ${type} to ${limit(soft)}:${limit(hard)}`,
   'record-created': () => 'record that it is created',
   'run-hook': ({ hook, path, args, timeout }) =>
     `run ${hook} hook ${path}${list('', args.slice(1))}${timeout === undefined ? '' : `, for ${timeout} s at most`}`,
   'join-namespace': ({ namespace, path }) => `join ${namespace} namespace ${path}`,
+  'set-dumpable': ({ dumpable }) =>
+    dumpable ? 'let the caller write the id maps (dumpable)' : 'let nobody trace us (not dumpable)',
+  'unshare-user-namespace': () => 'unshare user namespace',
+  'unshare-time-namespace': () => 'unshare time namespace',
+  'become-root': ({ uid, gid }) => `become ${uid}:${gid} of the user namespace`,
   'clone-init': ({ namespaces, intoCgroup }) =>
     `clone init${list(' in new namespaces', namespaces)}${intoCgroup === undefined ? '' : `, into cgroup ${intoCgroup}`}`,
   'join-container': ({ namespaces }) => `join namespaces${list('', namespaces)} of the container`,
@@ -39,12 +54,12 @@ const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
   'set-domainname': ({ name }) => `set domainname ${name}`,
   'set-sysctl': ({ path, value }) => `write ${quote(value)} to /proc/sys/${path}`,
   'set-propagation': ({ change }) => `make / ${change.recursive ? 'r' : ''}${change.propagation}`,
-  'bind-rootfs': ({ path, privateParent }) =>
-    `bind ${path} onto itself${privateParent ? ', its parent made private' : ''}`,
+  'bind-rootfs': ({ path, privateParent, openedBy }) =>
+    `bind ${path} onto itself${privateParent ? ', its parent made private' : ''}${by(openedBy)}`,
   'mount-filesystem': (step) =>
-    `mount ${step.type}${step.source === step.type ? '' : ` ${step.source}`} on ${step.destination}${describeMount(step)}`,
+    `mount ${step.type}${step.source === step.type ? '' : ` ${step.source}`} on ${step.destination}${describeMount(step)}${step.bindInstead === undefined ? '' : `, or bind ${step.bindInstead}`}`,
   'bind-mount': (step) =>
-    `${step.recursive ? 'rbind' : 'bind'} ${step.source} on ${step.destination}${describeMount(step)}`,
+    `${step.recursive ? 'rbind' : 'bind'} ${step.source} on ${step.destination}${describeMount(step)}${by(step.openedBy)}`,
   remount: (step) => `remount ${step.destination}${describeMount(step)}`,
   'finish-readonly': ({ destination }) => `make ${destination} read-only`,
   'make-device': ({ path, type, major, minor, mode, uid, gid }) =>
@@ -74,7 +89,7 @@ const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
   'no-new-privileges': () => 'set no_new_privs',
   'limit-bounding-set': ({ drop }) => `drop ${drop.length} capabilities from the bounding set`,
   'set-user': ({ uid, gid, additionalGids }) =>
-    `become ${uid}:${gid}${list(' with groups', additionalGids)}`,
+    `become ${uid}:${gid}${additionalGids === undefined ? ', keeping the groups' : list(' with groups', additionalGids)}`,
   'set-capabilities': ({ effective, permitted, inheritable, ambient }) =>
     `set capabilities ${hex(effective)} effective, ${hex(permitted)} permitted, ${hex(inheritable)} inheritable${list(', ambient', ambient ?? [])}`,
   'verify-directory': () => 'verify that the cwd is inside the root',
@@ -108,8 +123,24 @@ function describeMount(step: MountFilesystem | BindMount | Remount): string {
       : []),
     ...(step.kind === 'bind-mount' && step.sourceNofollow ? ['src-nofollow'] : []),
     ...(step.kind !== 'remount' && step.nofollow ? ['dest-nofollow'] : []),
+    ...(step.kind === 'bind-mount' && step.idmap !== undefined ? [describeIdmap(step.idmap)] : []),
   ]
   return words.length === 0 ? '' : ` (${words.join(',')})`
+}
+
+function describeIdmap({ recursive, mappings }: MountIdmap): string {
+  const word = recursive ? 'ridmap' : 'idmap'
+  if (mappings === undefined) return word
+  return `${word}=uids ${ranges(mappings.uidMappings)};gids ${ranges(mappings.gidMappings)}`
+}
+
+/** `0-100000-65536 70000-1000-1`: container, host, size. */
+function ranges(mappings: readonly IdRange[]): string {
+  return mappings.map((range) => `${range.containerID}-${range.hostID}-${range.size}`).join(' ')
+}
+
+function by(opener: 'runtime' | undefined): string {
+  return opener === 'runtime' ? ', opened by the runtime' : ''
 }
 
 function describeAttributes({ set, clear }: AttributeChange, prefix: string): string[] {

@@ -10,19 +10,25 @@ export const PHASES = [
   'enter-cgroup',
   // A cpuset's own CPUs are given by the cgroup that was just entered.
   'final-affinity',
-  // In the runtime's namespaces: setns to a pid namespace acts on children only.
+  // Before there is an init: setns to a pid namespace and unshare of time act on children only, and
+  // in a user namespace the others' could not be joined any more.
   'stage',
+  // The stage's id maps are written: nobody has to reach it any more.
+  'stage-end',
   'clone',
-  // From outside, by pid, while the process waits: v1 cgroups, oom_score_adj.
+  // From outside, by pid, while the process waits: id maps, v1 cgroups, oom_score_adj.
   'process',
   // After the v1 cgroups: a cgroup namespace's root is the cgroup that its creator is in.
   'namespaces',
+  // With the caller's ids still: the container's root might not reach the path on the host.
+  'rootfs',
+  // Whatever is made from here on, files and keyrings, is the container's root's.
+  'user',
   'session',
   'network',
   'hostname',
   // Through a procfs of our own, so before any mount of the container can shadow anything.
   'sysctl',
-  'rootfs',
   'mounts',
   'devices',
   // The runtime's hooks see the finished tree at root.path in /proc/PID/ns/mnt.
@@ -83,14 +89,16 @@ const COMMANDS: Readonly<Record<Phase, 'create' | 'exec' | 'both'>> = {
   'enter-cgroup': 'exec',
   'final-affinity': 'exec',
   stage: 'both',
+  'stage-end': 'create',
   clone: 'both',
   process: 'create',
   namespaces: 'both',
+  rootfs: 'create',
+  user: 'create',
   session: 'both',
   network: 'create',
   hostname: 'create',
   sysctl: 'create',
-  rootfs: 'create',
   mounts: 'create',
   devices: 'create',
   'runtime-hooks': 'create',

@@ -56,6 +56,26 @@ export interface AttributeChange {
   readonly clear: readonly MountAttribute[]
 }
 
+/** One line of a uid_map or gid_map; ids of the host are those of the runtime's user namespace. */
+export interface IdRange {
+  readonly containerID: number
+  readonly hostID: number
+  readonly size: number
+}
+
+/** Whose ids a mount shows: MOUNT_ATTR_IDMAP, mount_setattr(2). */
+export interface MountIdmap {
+  /** For all mounts below, too. */
+  readonly recursive: boolean
+  /** Absent: as the container's user namespace maps. */
+  readonly mappings?: {
+    readonly uidMappings: readonly IdRange[]
+    readonly gidMappings: readonly IdRange[]
+  }
+  /** Path of the container's user namespace where that is joined; absent: it is a new one. */
+  readonly userNamespace?: string
+}
+
 /** One parameter of a filesystem: `{key: 'size', value: '64k'}`, or a flag without a value. */
 export interface FilesystemParameter {
   readonly key: string
@@ -125,6 +145,57 @@ export interface JoinCgroup extends Base {
 export interface SetOomScore extends Base {
   readonly kind: 'set-oom-score'
   readonly value: number
+  /** What to do where the caller may not: an unprivileged one cannot lower it. */
+  readonly denied?: 'skip'
+}
+
+/**
+ * Writes /proc/PID/uid_map and gid_map of the process that made the user namespace and waits: the
+ * stage of an unprivileged caller, else init. user_namespaces(7).
+ */
+export interface MapIds extends Base {
+  readonly kind: 'map-ids'
+  readonly process: 'stage' | 'init'
+  readonly uidMappings: readonly IdRange[]
+  readonly gidMappings: readonly IdRange[]
+  /** `deny` is what an unprivileged writer of a gid_map has to give up first. */
+  readonly setgroups: 'allow' | 'deny'
+  /** Paths of newuidmap and newgidmap, which have the privilege that the caller lacks. */
+  readonly helpers?: { readonly uid: string; readonly gid: string }
+}
+
+/** Writes /proc/PID/timens_offsets of the stage, whose next child has them. time_namespaces(7). */
+export interface SetTimeOffsets extends Base {
+  readonly kind: 'set-time-offsets'
+  readonly offsets: readonly {
+    readonly clock: 'monotonic' | 'boottime'
+    readonly secs: bigint
+    readonly nanosecs: number
+  }[]
+}
+
+/**
+ * prlimit64(2) of the container's process from outside: in a user namespace of its own it cannot
+ * raise a hard limit itself.
+ */
+export interface RaiseLimit extends Base {
+  readonly kind: 'raise-limit'
+  /** `RLIMIT_NOFILE` … */
+  readonly type: string
+  readonly soft: bigint
+  readonly hard: bigint
+}
+
+/**
+ * Gives a v2 cgroup to the container's user: the directory and the files that
+ * /sys/kernel/cgroup/delegate lists, nothing else (runtime-spec, cgroup ownership).
+ */
+export interface OwnCgroup extends Base {
+  readonly kind: 'own-cgroup'
+  readonly hierarchy: string
+  readonly path: string
+  /** As the runtime's user namespace has it. */
+  readonly uid: number
 }
 
 /** state.json says `created`, the pid file and the pidfd socket are served. */
@@ -161,17 +232,47 @@ export type HostStep =
   | WriteCgroupFile
   | AttachDeviceFilter
   | JoinCgroup
+  | OwnCgroup
   | SetOomScore
+  | MapIds
+  | SetTimeOffsets
+  | RaiseLimit
   | RecordCreated
   | RunHook
 
 // ---------------------------------------------------------------------------- init steps
 
-/** setns(2) to a namespace given by path. `pid` is joined before the clone, the rest after it. */
+/**
+ * setns(2) to a namespace given by path: in the phase `stage` before the clone, which `pid` needs
+ * and every other one where a user namespace follows, else after it.
+ */
 export interface JoinNamespace extends Base {
   readonly kind: 'join-namespace'
   readonly namespace: NamespaceType
   readonly path: string
+}
+
+/** PR_SET_DUMPABLE: whether the caller's other processes may write our id maps, and trace us. */
+export interface SetDumpable extends Base {
+  readonly kind: 'set-dumpable'
+  readonly dumpable: boolean
+}
+
+/** unshare(CLONE_NEWUSER) of the stage: without privileges nothing else can be made before it. */
+export interface UnshareUserNamespace extends Base {
+  readonly kind: 'unshare-user-namespace'
+}
+
+/** unshare(CLONE_NEWTIME) of the stage: only its next child enters it. */
+export interface UnshareTimeNamespace extends Base {
+  readonly kind: 'unshare-time-namespace'
+}
+
+/** setgroups, setresgid, setresuid to what owns the user namespace's new files: its root. */
+export interface BecomeRoot extends Base {
+  readonly kind: 'become-root'
+  readonly uid: number
+  readonly gid: number
 }
 
 /** clone3(2): the container's first process, in these new namespaces. */
@@ -255,6 +356,8 @@ export interface BindRootfs extends Base {
   readonly kind: 'bind-rootfs'
   /** Absolute host path. */
   readonly path: string
+  /** The runtime clones the tree, since the container's root might not reach the path. */
+  readonly openedBy?: 'runtime'
   /**
    * First make the mount private that holds the path (the nearest of its ancestors that is a mount
    * point): the bind must not appear on the host, and pivot_root refuses a root whose parent is
@@ -279,6 +382,8 @@ export interface MountFilesystem extends Base {
   readonly nofollow?: true
   /** SELinux: the label of its root, for filesystems that take no `context` (mqueue). */
   readonly label?: string
+  /** Bound in its place, with everything below, where the kernel does not let us mount it. */
+  readonly bindInstead?: string
 }
 
 /** A bind mount of a host path at a destination below the root. */
@@ -296,6 +401,10 @@ export interface BindMount extends Base {
   readonly nofollow?: true
   /** A source that is a link is shown as one (`src-nofollow`). */
   readonly sourceNofollow?: true
+  /** The runtime clones the tree, since the container's root might not reach the source. */
+  readonly openedBy?: 'runtime'
+  /** By the runtime only. */
+  readonly idmap?: MountIdmap
 }
 
 /** Changes a mount that is there already. */
@@ -471,7 +580,8 @@ export interface SetUser extends Base {
   readonly kind: 'set-user'
   readonly uid: number
   readonly gid: number
-  readonly additionalGids: readonly number[]
+  /** Absent: the groups stay as they are, since setgroups(2) is denied. */
+  readonly additionalGids?: readonly number[]
 }
 
 /** capset(2) and the ambient set; the sets are bit masks of capability numbers. */
@@ -536,6 +646,10 @@ export interface Execute extends Base {
 
 export type InitStep =
   | JoinNamespace
+  | SetDumpable
+  | UnshareUserNamespace
+  | UnshareTimeNamespace
+  | BecomeRoot
   | CloneInit
   | JoinContainer
   | CloneProcess

@@ -50,6 +50,8 @@ export const FACTS: Facts = {
     ['/dev/null', undefined],
   ]),
   ownNamespaces: { mount: 1n, uts: 2n, network: 3n },
+  userNamespace: { isInitial: true, setgroups: 'allow' },
+  devices: new Map(),
   lastCapability: 40,
   permittedCapabilities: ALL_CAPABILITIES,
   boundingCapabilities: ALL_CAPABILITIES,

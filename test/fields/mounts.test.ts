@@ -173,11 +173,9 @@ describe('what is refused of mounts', () => {
     expect(issuesOf(plan([{ ...proc, type: 'proc' }]))).toEqual([])
   })
 
-  test('idmapped mounts are not supported yet', () => {
-    const map = [{ containerID: 0, hostID: 1, size: 1 }]
-    const idmapped = { destination: '/a', type: 'tmpfs', uidMappings: map, gidMappings: [] }
-    expect(issuesOf(plan([idmapped]))).toEqual([
-      'not supported yet: /mounts/0/uidMappings (idmapped mounts)',
+  test('ids of anything but a bind mount are not mapped', () => {
+    expect(issuesOf(plan([{ destination: '/a', type: 'tmpfs', options: ['idmap'] }]))).toEqual([
+      '/mounts/0/options/0: a bind mount: only they are idmapped',
     ])
   })
 })

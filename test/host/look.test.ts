@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { look } from '../../src/host/look.ts'
-import type { Questions } from '../../src/host/questions.ts'
+import { NO_QUESTIONS, type Questions } from '../../src/host/questions.ts'
 
 let base: string
 
@@ -29,10 +29,7 @@ afterAll(() => {
 })
 
 function ask(questions: Partial<Questions>) {
-  return look(
-    { paths: [], unfollowed: [], links: [], namespaces: [], ...questions },
-    { limits: {} },
-  )
+  return look({ ...NO_QUESTIONS, ...questions }, { limits: {} })
 }
 
 test('of links that are not to be followed the target is told', () => {

@@ -33,6 +33,9 @@ describe('the questions that a config raises', () => {
       unfollowed: ['/bundle/rootfs'],
       links: [],
       namespaces: ['/n'],
+      cgroup: 'web1',
+      devices: [],
+      mapsIds: false,
     })
   })
 

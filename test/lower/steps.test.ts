@@ -6,7 +6,7 @@ import { ROOT, textsOf } from './listing.ts'
 const AT = { origin: '/test' } as const
 
 describe('the listing of each kind of step', () => {
-  test('a namespace is joined by its path, the mount namespace after all others', () => {
+  test('namespaces of a phase are opened before the first of them is joined', () => {
     const join = (namespace: 'mount' | 'ipc' | 'pid'): Step => ({
       ...AT,
       kind: 'join-namespace',
@@ -15,7 +15,7 @@ describe('the listing of each kind of step', () => {
       path: `/ns/${namespace}`,
     })
     const clone: Step = { ...AT, kind: 'clone-init', phase: 'clone', namespaces: ['uts'] }
-    const plan = { warnings: [], steps: [join('pid'), clone, join('mount'), join('ipc')] }
+    const plan = { warnings: [], steps: [join('pid'), clone, join('ipc'), join('mount')] }
     const { program } = lowerCreate(plan, { architecture: 'x64', bundle: '/' })
     expect(program.listing.map(({ text }) => text)).toEqual([
       'umask = umask(0)',

@@ -1,8 +1,8 @@
 /** The effects of the cgroup steps of a plan, before and while the container's process waits. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { StepError, SyscallError } from '../../errors.ts'
-import type { JoinCgroup, MakeCgroup, WriteCgroupFile } from '../../plan/steps.ts'
+import type { JoinCgroup, MakeCgroup, OwnCgroup, WriteCgroupFile } from '../../plan/steps.ts'
 import { codeOf, isRemoved, writeCgroup } from './files.ts'
 import { findProcesses } from './processes.ts'
 
@@ -105,5 +105,20 @@ export function joinCgroup(step: JoinCgroup, pid: number): void {
   } catch (error) {
     if (codeOf(error) !== 'EBUSY' || step.otherwise === undefined) throw error
     join(step.otherwise)
+  }
+}
+
+/** Linux ≥ 4.15 lists what may be given away; without the list these can. cgroups(7). */
+const DELEGATED = 'cgroup.procs\ncgroup.subtree_control\ncgroup.threads\n'
+
+/** The directory and those of its files that a delegate needs; limits stay the host's. */
+export function ownCgroup({ hierarchy, path, uid }: OwnCgroup): void {
+  const list = '/sys/kernel/cgroup/delegate'
+  const names = existsSync(list) ? readFileSync(list, 'latin1') : DELEGATED
+  const directory = hierarchy + path
+  for (const name of ['.', ...names.split('\n').filter(Boolean)]) {
+    const file = join(directory, name)
+    // Which of them there are depends on the controllers that are enabled.
+    if (existsSync(file)) chownSync(file, uid, statSync(file).gid)
   }
 }

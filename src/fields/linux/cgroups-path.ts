@@ -1,6 +1,6 @@
 import type { Resources } from '../../config/spec.ts'
 import type { Issue, Pointer } from '../../errors.ts'
-import type { CgroupHierarchy } from '../../host/facts.ts'
+import type { CgroupFacts, CgroupHierarchy } from '../../host/facts.ts'
 import { CGROUP_HOME } from '../../plan/cgroup-home.ts'
 import type { JoinCgroup, MakeCgroup } from '../../plan/steps.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
@@ -15,13 +15,23 @@ export function cgroupPathOf(planning: Planning): string {
   if (planning.limits !== undefined) return planning.limits.path
   const configured = planning.spec.linux?.cgroupsPath ?? ''
   if (configured.startsWith('/')) return configured
-  return `${CGROUP_HOME}/${configured === '' ? planning.options.id : configured}`
+  return `${planning.facts.cgroup.home ?? CGROUP_HOME}/${configured === '' ? planning.options.id : configured}`
 }
 
 /** v2 alone: the directory that the container's process is cloned into. */
 export function cgroupToCloneInto(planning: Planning): string | undefined {
-  const { mode, v2 } = planning.facts.cgroup
+  const { mode } = planning.facts.cgroup
+  const { v2 } = openHierarchies(planning)
   return mode === 'unified' && v2 !== undefined ? v2.mountpoint + cgroupPathOf(planning) : undefined
+}
+
+/** Those that the container gets a cgroup in. In the others it stays in the caller's. */
+export function openHierarchies({ facts }: Planning): Pick<CgroupFacts, 'v1' | 'v2'> {
+  const { v1, v2 } = facts.cgroup
+  return {
+    v1: v1.filter(({ closed }) => closed === undefined),
+    ...(v2 !== undefined && v2.closed === undefined && { v2 }),
+  }
 }
 
 /** Must be planned before the resources: their files lie in the directories made here. */
@@ -38,7 +48,12 @@ function planCgroups(configured: string, at: Pointer, planning: Planning): Contr
   const issues = configured === '' ? [] : checkPath(configured, at)
   if (issues.length > 0) return { issues }
   const path = cgroupPathOf(planning)
-  const { mode, v1, v2 } = planning.facts.cgroup
+  const { mode } = planning.facts.cgroup
+  const { v1, v2 } = openHierarchies(planning)
+  if (configured !== '' && v1.length === 0 && v2 === undefined) {
+    const expected = 'no path: the caller may make no cgroup there'
+    return { issues: [{ pointer: at, expected, found: JSON.stringify(configured) }] }
+  }
   const make: MakeCgroup[] = []
   const join: JoinCgroup[] = []
   const joins = mode !== 'unified'

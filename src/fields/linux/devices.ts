@@ -1,9 +1,10 @@
 import type { Device, Mount } from '../../config/spec.ts'
-import type { Pointer } from '../../errors.ts'
+import type { Issue, Pointer } from '../../errors.ts'
 import { isBind, KCORE } from '../../host/questions.ts'
-import type { MakeDevice, MakeSymlink } from '../../plan/steps.ts'
+import type { BindMount, MakeDevice, MakeSymlink } from '../../plan/steps.ts'
 import { cleanPath } from '../container-path.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
+import { isOpenedByRuntime, isUserNamespaced } from './user-namespace.ts'
 
 export const devices: Field<readonly Device[]> = {
   plan: planDevices,
@@ -48,14 +49,21 @@ export function isDevBound({ spec }: Planning): boolean {
 
 function planDevices(configured: readonly Device[], at: Pointer, planning: Planning): Contribution {
   if (isDevBound(planning)) return {}
+  const issues = isUserNamespaced(planning)
+    ? configured.flatMap((device, index) => checkOnHost(device, `${at}/${index}`, planning))
+    : []
+  if (issues.length > 0) return { issues }
   const own = configured.flatMap((device, index) => planOwnDevice(device, `${at}/${index}`))
   const named = new Set(own.map(({ path }) => path))
   const defaults = DEFAULTS.filter(([path]) => !named.has(path))
   const links = LINKS.filter(([path]) => !named.has(path))
+  const made = [
+    ...defaults.map(([path, major, minor]) => makeDefault(path, major, minor, at)),
+    ...own,
+  ]
   return {
     steps: [
-      ...defaults.map(([path, major, minor]) => makeDefault(path, major, minor, at)),
-      ...own,
+      ...(isUserNamespaced(planning) ? made.map((step) => bindDevice(step, planning)) : made),
       ...links.map(([path, target]) => makeLink(path, target, at)),
       ...(hasKcore(planning) && !named.has('/dev/core') ? [makeLink('/dev/core', KCORE, at)] : []),
     ],
@@ -87,6 +95,44 @@ function planOwnDevice(device: Device, origin: Pointer): MakeDevice[] {
     },
   ]
 }
+
+/** mknod(2) of a device is the host's privilege; its node shows the same device. */
+function bindDevice(step: MakeDevice, planning: Planning): MakeDevice | BindMount {
+  const { phase, origin, path } = step
+  // A fifo anybody can make.
+  if (step.type === 'p') return step
+  return {
+    kind: 'bind-mount',
+    phase,
+    origin,
+    source: path,
+    sourceKind: 'file',
+    destination: path,
+    recursive: false,
+    attributes: UNCHANGED,
+    recursiveAttributes: UNCHANGED,
+    propagation: [],
+    ...(isOpenedByRuntime(planning) && { openedBy: 'runtime' }),
+  }
+}
+
+/** What is bound must be what the config says. */
+function checkOnHost(device: Device, pointer: Pointer, { facts }: Planning): Issue[] {
+  const path = cleanPath(device.path)
+  if (device.type === 'p' || path === '/dev/ptmx') return []
+  const found = facts.devices.get(path)
+  const type = device.type === 'u' ? 'c' : device.type
+  const isSame =
+    found?.type === type && found.major === device.major && found.minor === device.minor
+  if (isSame) return []
+  const expected =
+    `device ${type} ${device.major}:${device.minor} at ${path} of the host, which is bound where` +
+    ' a user namespace allows for no new device nodes'
+  const other = found && `${found.type} ${found.major}:${found.minor}`
+  return [{ pointer, expected, found: other ?? 'no device' }]
+}
+
+const UNCHANGED = { set: [], clear: [] } as const
 
 function makeDefault(path: string, major: number, minor: number, origin: Pointer): MakeDevice {
   const phase = 'devices'

@@ -2,8 +2,8 @@ import type { Namespace } from '../../config/spec.ts'
 import type { Issue, Pointer } from '../../errors.ts'
 import type { CloneInit, InitStep, NamespaceType } from '../../plan/steps.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
-import { notYet } from '../walk.ts'
 import { cgroupToCloneInto } from './cgroups-path.ts'
+import { hasUserNamespace, isPrivileged, rootOf } from './user-namespace.ts'
 
 export const namespaces: Field<readonly Namespace[]> = {
   plan: planNamespaces,
@@ -24,7 +24,7 @@ export function hasNewNamespace(type: NamespaceType, planning: Planning): boolea
   return configured.some((namespace) => namespace.type === type && isNew(namespace))
 }
 
-function isNew({ path }: Namespace): boolean {
+function isNew({ path }: Pick<Namespace, 'path'>): boolean {
   return path === undefined || path === ''
 }
 
@@ -39,19 +39,23 @@ function planNamespaces(
   if (!configured.some(({ type }) => type === 'mount')) {
     issues.push({ pointer: at, expected: 'an entry of type mount: a mount namespace is needed' })
   }
+  if (!hasUserNamespace(planning) && !isPrivileged(planning)) {
+    const expected = 'an entry of type user: the caller has no privileges without it'
+    issues.push({ pointer: at, expected })
+  }
   if (issues.length > 0) return { issues }
   return {
     steps: [
       planClone(configured, at, planning),
-      ...planJoins(configured, at),
+      ...planJoins(configured, at, planning),
       ...planFirstSteps(configured, at, planning),
+      ...planRoot(configured, at, planning),
     ],
   }
 }
 
 function checkNamespace(namespace: Namespace, at: Pointer, planning: Planning): Issue[] {
   const { type, path } = namespace
-  if (type === 'user' || type === 'time') return [notYet(at, `${type} namespaces`)]
   if (isNew(namespace)) return []
   const found = planning.facts.namespaces.get(path ?? '')
   const pointer = `${at}/path`
@@ -69,13 +73,21 @@ function isUnsharedLater(type: NamespaceType, { facts }: Planning): boolean {
   return type === 'cgroup' && facts.cgroup.mode !== 'unified'
 }
 
+/** A time namespace is entered by the next child; a user namespace may have to come before all. */
+function isUnsharedBefore(type: NamespaceType, planning: Planning): boolean {
+  return type === 'time' || (type === 'user' && !isPrivileged(planning))
+}
+
 function planClone(
   configured: readonly Namespace[],
   origin: Pointer,
   planning: Planning,
 ): CloneInit {
   const made = configured.filter(
-    (namespace) => isNew(namespace) && !isUnsharedLater(namespace.type, planning),
+    (namespace) =>
+      isNew(namespace) &&
+      !isUnsharedLater(namespace.type, planning) &&
+      !isUnsharedBefore(namespace.type, planning),
   )
   const intoCgroup = cgroupToCloneInto(planning)
   return {
@@ -87,16 +99,22 @@ function planClone(
   }
 }
 
-/** mount last: the other paths are the runtime's, and may not exist in that namespace. */
-function planJoins(configured: readonly Namespace[], at: Pointer): InitStep[] {
+/**
+ * Who has privileges keeps them until it is in the user namespace, which therefore comes last; who
+ * has none gets them there. With one, all are joined before the clone.
+ */
+function planJoins(configured: readonly Namespace[], at: Pointer, planning: Planning): InitStep[] {
+  const isUsers = hasUserNamespace(planning)
   const joins = configured.flatMap((namespace, index) => {
     const { type, path } = namespace
-    if (path === undefined || path === '') return []
-    const phase = type === 'pid' ? 'stage' : 'namespaces'
+    if (path === undefined || path === '' || (type === 'user' && !isUsers)) return []
+    const phase = type === 'pid' || isUsers ? 'stage' : 'namespaces'
     const origin = `${at}/${index}`
     return [{ kind: 'join-namespace', phase, origin, namespace: type, path } as const]
   })
-  return joins.toSorted((a, b) => Number(a.namespace === 'mount') - Number(b.namespace === 'mount'))
+  const user = isPrivileged(planning) ? 2 : -1
+  const rank = (type: NamespaceType) => (type === 'user' ? user : Number(type === 'mount'))
+  return joins.toSorted((a, b) => rank(a.namespace) - rank(b.namespace))
 }
 
 function planFirstSteps(
@@ -104,13 +122,39 @@ function planFirstSteps(
   at: Pointer,
   planning: Planning,
 ): InitStep[] {
-  return configured.flatMap((namespace, index): InitStep[] => {
-    const origin = `${at}/${index}`
-    if (!isNew(namespace)) return []
-    if (isUnsharedLater(namespace.type, planning)) {
+  // The user namespace first: it then owns the others.
+  const inOrder = configured
+    .map((namespace, index) => ({ ...namespace, origin: `${at}/${index}` }))
+    .toSorted((a, b) => Number(b.type === 'user') - Number(a.type === 'user'))
+  return inOrder.flatMap(({ type, path, origin }): InitStep[] => {
+    if (!isNew(path === undefined ? {} : { path })) return []
+    if (isUnsharedLater(type, planning)) {
       return [{ kind: 'unshare-cgroup-namespace', phase: 'namespaces', origin }]
     }
-    if (namespace.type === 'network') return [{ kind: 'raise-loopback', phase: 'network', origin }]
+    if (type === 'user' && isUnsharedBefore(type, planning)) return unshareUser(origin)
+    if (type === 'time') return [{ kind: 'unshare-time-namespace', phase: 'stage', origin }]
+    if (type === 'network') return [{ kind: 'raise-loopback', phase: 'network', origin }]
     return []
   })
+}
+
+/**
+ * An unprivileged caller can write the maps of a dumpable process only. As long as it is dumpable,
+ * the stage is in no namespace with anyone else, and in none of the container's.
+ */
+function unshareUser(origin: Pointer): InitStep[] {
+  return [
+    { kind: 'set-dumpable', phase: 'stage', origin, dumpable: true },
+    { kind: 'unshare-user-namespace', phase: 'stage', origin },
+    { kind: 'set-dumpable', phase: 'stage-end', origin, dumpable: false },
+  ]
+}
+
+/** From the user namespace on the process is its root, as whom it makes what it makes. */
+function planRoot(configured: readonly Namespace[], at: Pointer, planning: Planning): InitStep[] {
+  if (!hasUserNamespace(planning)) return []
+  const origin = `${at}/${configured.findIndex(({ type }) => type === 'user')}`
+  const { uidMappings, gidMappings } = planning.spec.linux ?? {}
+  const [uid, gid] = [rootOf(uidMappings), rootOf(gidMappings)]
+  return [{ kind: 'become-root', phase: 'user', origin, uid, gid }]
 }

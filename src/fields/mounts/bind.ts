@@ -1,6 +1,8 @@
 import type { Issue } from '../../errors.ts'
 import { resolveBindSource } from '../../host/questions.ts'
 import type { Contribution, Planning } from '../field.ts'
+import { isOpenedByRuntime } from '../linux/user-namespace.ts'
+import { planIdmap } from './idmap.ts'
 import type { MountRequest } from './mount-request.ts'
 
 export function planBind(request: MountRequest, planning: Planning): Contribution {
@@ -23,7 +25,10 @@ export function planBind(request: MountRequest, planning: Planning): Contributio
     const expected = 'an existing path of the host'
     issues.push({ pointer: `${at}/source`, expected, found: `nothing at ${source}` })
   }
+  const ids = planIdmap(request, planning)
+  if ('issue' in ids) issues.push(ids.issue)
   if (issues.length > 0) return { issues }
+  const isRuntimes = 'idmap' in ids || isOpenedByRuntime(planning)
   return {
     steps: [
       {
@@ -39,6 +44,8 @@ export function planBind(request: MountRequest, planning: Planning): Contributio
         propagation: wishes.propagation,
         ...(wishes.destinationNofollow && { nofollow: true }),
         ...(isLink && { sourceNofollow: true }),
+        ...(isRuntimes && { openedBy: 'runtime' }),
+        ...ids,
       },
     ],
   }

@@ -12,6 +12,7 @@ import type { Contribution, Planning } from '../field.ts'
 import { cgroupPathOf } from '../linux/cgroups-path.ts'
 import { contextOf } from '../linux/mount-label.ts'
 import { hasOwnNamespace } from '../linux/namespaces.ts'
+import { isOpenedByRuntime } from '../linux/user-namespace.ts'
 import type { MountRequest } from './mount-request.ts'
 
 export function planCgroupMount(request: MountRequest, planning: Planning): Contribution {
@@ -106,7 +107,22 @@ function showHierarchy(
       copyUp: false,
     }
   }
-  const source = hierarchy.mountpoint + cgroupPathOf(planning)
+  const { closed, mountpoint } = hierarchy
+  const source = posix.join(mountpoint, closed ?? cgroupPathOf(planning))
   const sourceKind = 'directory'
-  return { kind: 'bind-mount', phase: 'mounts', ...common, source, sourceKind, recursive: false }
+  return {
+    kind: 'bind-mount',
+    phase: 'mounts',
+    ...common,
+    // The caller's own is not the container's to change (CVE-2023-25809).
+    ...(closed !== undefined && { attributes: withReadonly(attributes) }),
+    source,
+    sourceKind,
+    recursive: false,
+    ...(isOpenedByRuntime(planning) && { openedBy: 'runtime' }),
+  }
+}
+
+function withReadonly({ set, clear }: AttributeChange): AttributeChange {
+  return { set: [...new Set([...set, 'rdonly' as const])], clear }
 }

@@ -1,7 +1,10 @@
-import type { FilesystemParameter } from '../../plan/steps.ts'
+import type { AttributeChange, FilesystemParameter } from '../../plan/steps.ts'
 import type { Contribution, Planning } from '../field.ts'
 import { contextOf, mountLabelOf } from '../linux/mount-label.ts'
+import { hasOwnNamespace } from '../linux/namespaces.ts'
+import { isUserNamespaced } from '../linux/user-namespace.ts'
 import type { MountRequest } from './mount-request.ts'
+import type { MountWishes } from './options.ts'
 
 /**
  * Filesystems without a device behind them: `ro` is of the mount alone. Their superblocks may be
@@ -45,6 +48,7 @@ export function planFilesystem(
     wishes.copyUp && !copyUp
       ? [`${at}: tmpcopyup has no effect on type ${type}, only on tmpfs`]
       : []
+  const bindInstead = findBindInstead(type, planning)
   const readonly: FilesystemParameter[] =
     wishes.attributes.set.includes('rdonly') && !isVirtual(type) ? [{ key: 'ro' }] : []
   return {
@@ -64,12 +68,32 @@ export function planFilesystem(
           ...contextOf(type, wishes.parameters, planning),
         ],
         attributes: wishes.attributes,
-        recursiveAttributes: wishes.recursiveAttributes,
+        recursiveAttributes:
+          bindInstead === undefined ? wishes.recursiveAttributes : protectBelow(wishes),
         propagation: wishes.propagation,
         copyUp,
         ...(wishes.destinationNofollow && { nofollow: true }),
         ...(type === 'mqueue' && label !== undefined && { label }),
+        ...(bindInstead !== undefined && { bindInstead }),
       },
     ],
   }
+}
+
+/**
+ * sysfs belongs to a network namespace, proc to a pid namespace: where the container's user
+ * namespace does not own that, the host's are shown. Another pid namespace's proc never is.
+ */
+function findBindInstead(type: string, planning: Planning): string | undefined {
+  if (!isUserNamespaced(planning)) return undefined
+  if (type === 'sysfs') return '/sys'
+  return type === 'proc' && !hasOwnNamespace('pid', planning) ? '/proc' : undefined
+}
+
+/** What comes with the host's tree is read-only if the mount shall be (CVE-2023-25809). */
+function protectBelow({ attributes, recursiveAttributes }: MountWishes): AttributeChange {
+  if (!attributes.set.includes('rdonly') || recursiveAttributes.set.includes('rdonly')) {
+    return recursiveAttributes
+  }
+  return { ...recursiveAttributes, set: [...recursiveAttributes.set, 'rdonly'] }
 }

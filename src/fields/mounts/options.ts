@@ -26,8 +26,8 @@ export interface MountWishes {
   /** What is at the end of the path counts, be it a link. */
   readonly sourceNofollow: boolean
   readonly destinationNofollow: boolean
-  /** Options that are known but not supported yet, by their index. */
-  readonly unsupported: readonly { readonly index: number; readonly option: string }[]
+  /** `idmap` or `ridmap`, and what crun's form of them says after `=`. */
+  readonly idmap?: { readonly index: number; readonly recursive: boolean; readonly custom?: string }
 }
 
 type Meaning =
@@ -38,7 +38,7 @@ type Meaning =
   /** `family` is taken back by its other words; of these `word` is '' where it is the default. */
   | { readonly superblock: string; readonly word: string }
   | { readonly mark: Mark }
-  | { readonly unsupported: true }
+  | { readonly idmap: 'alone' | 'recursive' }
   | { readonly nothing: string }
 
 type Mark = 'copyUp' | 'remount' | 'copySymlink' | 'sourceNofollow' | 'destinationNofollow'
@@ -97,8 +97,8 @@ const OTHERS: Readonly<Record<string, Meaning>> = {
   'src-nofollow': { mark: 'sourceNofollow' },
   'dest-nofollow': { mark: 'destinationNofollow' },
   defaults: { nothing: 'rw, suid, dev, exec and async are the defaults' },
-  idmap: { unsupported: true },
-  ridmap: { unsupported: true },
+  idmap: { idmap: 'alone' },
+  ridmap: { idmap: 'recursive' },
 }
 
 /** crun has recursive forms of these, too: a superblock has nothing below it. */
@@ -106,7 +106,7 @@ const RECURSIVE_OTHERS: readonly string[] = ['sync', 'async', 'dirsync', 'mand',
 
 /** Every option that is not passed on to the filesystem; `features` prints them. */
 export const MOUNT_OPTIONS: readonly string[] = [
-  ...Object.keys(OTHERS).filter((option) => !('unsupported' in (OTHERS[option] ?? {}))),
+  ...Object.keys(OTHERS),
   ...RECURSIVE_OTHERS.map((name) => `r${name}`),
   ...[...Object.keys(ATTRIBUTES), ...Object.keys(PROPAGATIONS)].flatMap((name) => [
     name,
@@ -120,14 +120,14 @@ export function parseMountOptions(options: readonly string[]): MountWishes {
   const propagation: PropagationChange[] = []
   const superblock = new Map<string, FilesystemParameter>()
   const parameters: FilesystemParameter[] = []
-  const unsupported: { index: number; option: string }[] = []
   const marks = new Set<Mark>()
   let bind: MountWishes['bind']
+  let idmap: MountWishes['idmap']
   for (const [index, option] of options.entries()) {
-    const { meaning, isRecursive } = findMeaning(option)
+    const [, name = option, custom] = /^(r?idmap)=(.*)$/s.exec(option) ?? []
+    const { meaning, isRecursive } = findMeaning(name)
     if (meaning === undefined) {
-      if (option.startsWith('idmap=')) unsupported.push({ index, option })
-      else parameters.push(...parseParameters(option))
+      parameters.push(...parseParameters(option))
     } else if ('bind' in meaning) bind = meaning.bind
     else if ('set' in meaning) decide(isRecursive ? recursive : attributes, meaning.set, true)
     else if ('clear' in meaning) decide(isRecursive ? recursive : attributes, meaning.clear, false)
@@ -137,7 +137,10 @@ export function parseMountOptions(options: readonly string[]): MountWishes {
       if (meaning.word === '') superblock.delete(meaning.superblock)
       else superblock.set(meaning.superblock, { key: meaning.word })
     } else if ('mark' in meaning) marks.add(meaning.mark)
-    else if ('unsupported' in meaning) unsupported.push({ index, option })
+    else if ('idmap' in meaning) {
+      const recursive = meaning.idmap === 'recursive'
+      idmap = { index, recursive, ...(custom !== undefined && { custom }) }
+    }
   }
   return {
     ...(bind === undefined ? {} : { bind }),
@@ -151,7 +154,7 @@ export function parseMountOptions(options: readonly string[]): MountWishes {
     copySymlink: marks.has('copySymlink'),
     sourceNofollow: marks.has('sourceNofollow'),
     destinationNofollow: marks.has('destinationNofollow'),
-    unsupported,
+    ...(idmap === undefined ? {} : { idmap }),
   }
 }
 

@@ -4,6 +4,7 @@ import type { Pointer } from '../../errors.ts'
 import type { Phase } from '../../plan/phases.ts'
 import type { SetCapabilities } from '../../plan/steps.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
+import { capabilitiesOf } from '../linux/user-namespace.ts'
 
 /** A process without the field has no capabilities at all, as runc has it. */
 export const capabilities: Field<Capabilities> = {
@@ -36,7 +37,7 @@ function planCapabilities(
     origin,
     ...sets,
   }
-  const drop = numbersIn(planning.facts.boundingCapabilities & ~bounding)
+  const drop = numbersIn(capabilitiesOf(planning).bounding & ~bounding)
   const phase: Phase = 'capabilities'
   const first = needsFinalCapset(planning)
     ? { effective: sets.effective | SYS_ADMIN, permitted: sets.permitted | SYS_ADMIN }
@@ -61,15 +62,17 @@ interface Granted {
 }
 
 /** What cannot be granted is left out with a warning, as the spec asks; never an error. */
-function grant(configured: Capabilities, at: Pointer, { facts }: Planning): Granted {
+function grant(configured: Capabilities, at: Pointer, planning: Planning): Granted {
+  const { facts } = planning
+  const own = capabilitiesOf(planning)
   const warnings: string[] = []
   const take = (set: keyof Capabilities, allowed: bigint, reason: string): bigint => {
     const known = parseSet(configured[set] ?? [], `${at}/${set}`, facts.lastCapability, warnings)
     warnOfRest(known & ~allowed, `${at}/${set}`, reason, warnings)
     return known & allowed
   }
-  const bounding = take('bounding', facts.boundingCapabilities, 'the caller does not have it')
-  const permitted = take('permitted', facts.permittedCapabilities, 'the caller does not have it')
+  const bounding = take('bounding', own.bounding, 'the caller does not have it')
+  const permitted = take('permitted', own.permitted, 'the caller does not have it')
   const effective = take('effective', permitted, 'it is not permitted')
   // The bounding set is the kernel's limit for what capset(2) may add to inheritable.
   const inheritable = take('inheritable', bounding, 'it is not in the bounding set')

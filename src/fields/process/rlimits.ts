@@ -1,8 +1,9 @@
 import type { Rlimit } from '../../config/spec.ts'
 import type { Pointer } from '../../errors.ts'
 import type { Phase } from '../../plan/phases.ts'
-import type { SetLimit } from '../../plan/steps.ts'
+import type { RaiseLimit, SetLimit } from '../../plan/steps.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
+import { hasUserNamespace } from '../linux/user-namespace.ts'
 
 export const rlimits: Field<readonly Rlimit[]> = {
   plan: planRlimits,
@@ -18,11 +19,20 @@ function planRlimits(configured: readonly Rlimit[], at: Pointer, planning: Plann
 }
 
 /**
- * Only as root; what it lowers comes as the very last, since the executor could not work under it.
+ * Only as root, and the host's: in a user namespace of its own the container's process cannot. What
+ * it lowers comes as the very last, since the executor could not work under it.
  */
-function raiseHardLimit(limit: Rlimit, origin: Pointer, { facts }: Planning): SetLimit[] {
-  const current = facts.limits[limit.type]
+function raiseHardLimit(
+  limit: Rlimit,
+  origin: Pointer,
+  planning: Planning,
+): (SetLimit | RaiseLimit)[] {
+  const current = planning.facts.limits[limit.type]
   if (current === undefined || limit.hard <= current.hard) return []
+  if (hasUserNamespace(planning)) {
+    const { type, hard } = limit
+    return [{ kind: 'raise-limit', phase: 'process', origin, type, soft: current.soft, hard }]
+  }
   return [setLimit({ ...limit, soft: current.soft }, 'raise-limits', origin)]
 }
 

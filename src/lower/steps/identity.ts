@@ -47,11 +47,11 @@ export function lowerUser(context: Context, step: SetUser): void {
   if (context.callerMask !== undefined && !context.steps.some(({ kind }) => kind === 'set-umask')) {
     asm.call('umask', [slotValue(context.callerMask)])
   }
-  const groups = address(
-    asm.bytes(encodeIds(additionalGids), 4),
-    showList(additionalGids.map(String)),
-  )
-  asm.call('setgroups', [immediate(additionalGids.length), groups])
+  if (additionalGids !== undefined) {
+    const shown = showList(additionalGids.map(String))
+    const groups = address(asm.bytes(encodeIds(additionalGids), 4), shown)
+    asm.call('setgroups', [immediate(additionalGids.length), groups])
+  }
   asm.call('setresgid', [immediate(gid), immediate(gid), immediate(gid)])
   // What the container shall keep is decided by capset, not by the change of uid.
   if (uid !== 0) control(asm, flags(PR, 'SET_KEEPCAPS'), ONE)

@@ -13,8 +13,9 @@ import { FSCONFIG, FSMOUNT, FSOPEN, flags, MOUNT_ATTR, NULL, RESOLVE, ZERO } fro
 import { addMeet, type Context, failure, isFinishedLater, rootOf } from '../context.ts'
 import { FAIL } from '../fail-codes.ts'
 import { changeMount } from '../mount-attributes.ts'
-import { immediate, type Operand, type Slot, slotValue } from '../operands.ts'
+import { immediate, type Label, type Operand, type Slot, slotValue } from '../operands.ts'
 import { attributeNames } from '../structs.ts'
+import { takeTree } from '../tree.ts'
 import { mountClassically } from './classic-mount.ts'
 import { noteProcfs, refuseProcfs } from './procfs.ts'
 
@@ -30,7 +31,18 @@ export function lowerMountFilesystem(context: Context, step: MountFilesystem): v
 
 function mountDetached(context: Context, step: MountFilesystem): void {
   const { asm } = context
-  const mount = makeFilesystem(context, step)
+  const instead = step.bindInstead === undefined ? undefined : asm.label('bind')
+  const mounted = asm.label('mounted')
+  const mount = makeFilesystem(context, step, instead)
+  if (step.bindInstead !== undefined && instead !== undefined) {
+    asm.jump(mounted)
+    asm.place(instead)
+    cloneTree(asm, step.bindInstead, true, { into: mount })
+    changeMount(asm, slotValue(mount), NO_CHANGE, { set: wishes(step), clear: [] }, [
+      { propagation: 'slave', recursive: true },
+    ])
+    asm.place(mounted)
+  }
   const target = asm.slot('target', step.destination)
   changeMount(asm, slotValue(mount), NO_CHANGE, NO_CHANGE, step.propagation)
   openDestination(context, step, target)
@@ -65,19 +77,19 @@ function fitsFsconfig(step: MountFilesystem): boolean {
   return values.every((value) => Buffer.byteLength(value) <= VALUE_LIMIT)
 }
 
-function makeFilesystem(context: Context, step: MountFilesystem): Slot {
+/** Goes on at `denied` where the kernel lets us not mount that type here. */
+function makeFilesystem(context: Context, step: MountFilesystem, denied?: Label): Slot {
   const { asm } = context
   const filesystem = asm.slot('fs', nameMount(step))
   const mount = mountSlot(context, step)
   const fs = slotValue(filesystem)
-  asm.call('fsopen', [text(asm, step.type), flags(FSOPEN, 'CLOEXEC')], {
-    into: filesystem,
-  })
+  const on = denied === undefined ? {} : { EPERM: denied }
+  asm.call('fsopen', [text(asm, step.type), flags(FSOPEN, 'CLOEXEC')], { into: filesystem, on })
   const parameters = step.source === '' ? [] : [{ key: 'source', value: step.source }]
   configureFilesystem(asm, fs, [...parameters, ...step.parameters])
-  asm.call('fsconfig', [fs, flags(FSCONFIG, 'CMD_CREATE'), NULL, NULL, ZERO])
+  asm.call('fsconfig', [fs, flags(FSCONFIG, 'CMD_CREATE'), NULL, NULL, ZERO], { on })
   const attributes = flags(MOUNT_ATTR, ...attributeNames({ set: wishes(step), clear: [] }).set)
-  asm.call('fsmount', [fs, flags(FSMOUNT, 'CLOEXEC'), attributes], { into: mount })
+  asm.call('fsmount', [fs, flags(FSMOUNT, 'CLOEXEC'), attributes], { into: mount, on })
   close(asm, filesystem)
   return mount
 }
@@ -200,20 +212,26 @@ export function lowerBindMount(context: Context, step: BindMount): void {
   const { asm } = context
   const tree = mountSlot(context, step)
   const target = asm.slot('target', step.destination)
-  cloneTree(asm, step.source, step.recursive, { into: tree }, step.sourceNofollow)
-  // What nobody asked to be shared is a slave before it is seen: no mount of the container's may
-  // appear on the host.
-  const wished: readonly PropagationChange[] =
-    step.propagation.length > 0 ? step.propagation : [{ propagation: 'slave', recursive: true }]
-  const propagation = wished.map((change) => ({
-    ...change,
-    // Of a tree that is one mount, all is said in one call.
-    recursive: change.recursive && step.recursive,
-  }))
-  changeMount(asm, slotValue(tree), step.attributes, step.recursiveAttributes, propagation)
+  if (step.openedBy === 'runtime') takeTree(context, step, tree)
+  else {
+    cloneTree(asm, step.source, step.recursive, { into: tree }, step.sourceNofollow)
+    const { attributes, recursiveAttributes } = step
+    changeMount(asm, slotValue(tree), attributes, recursiveAttributes, propagationOfBind(step))
+  }
   openTarget(context, step, step.sourceKind, target)
   attach(asm, tree, target)
   close(asm, target)
   noteProcfs(context, step.destination, tree)
   keepOrClose(context, step.destination, tree)
+}
+
+/**
+ * What nobody asked to be shared is a slave before it is seen: no mount of the container's may
+ * appear on the host.
+ */
+export function propagationOfBind({ propagation, recursive }: BindMount): PropagationChange[] {
+  const wished: readonly PropagationChange[] =
+    propagation.length > 0 ? propagation : [{ propagation: 'slave', recursive: true }]
+  // Of a tree that is one mount, all is said in one call.
+  return wished.map((change) => ({ ...change, recursive: change.recursive && recursive }))
 }

@@ -52,24 +52,16 @@ export function lowerCloneInit(context: Context, step: CloneInit): void {
 }
 
 /**
- * All are joined at the first of them: a path may lie in /proc, or in a mount, that joining
- * another namespace takes away. The mount namespace last, for the same reason.
+ * All of a phase are opened at the first of them, then joined in order: a path may lie in /proc, or
+ * in a mount, that joining another namespace takes away.
  */
 export function lowerJoinNamespace(context: Context, step: JoinNamespace): void {
+  const { asm } = context
   const joins = context.steps.filter(
-    (other): other is JoinNamespace => other.kind === 'join-namespace' && other.namespace !== 'pid',
+    (other): other is JoinNamespace =>
+      other.kind === 'join-namespace' && other.phase === step.phase,
   )
-  const isLast = (join: JoinNamespace): number => Number(join.namespace === 'mount')
-  if (step.namespace === 'pid') joinNamespaces(context, [step])
-  else if (joins[0] === step) {
-    joinNamespaces(
-      context,
-      joins.toSorted((a, b) => isLast(a) - isLast(b)),
-    )
-  }
-}
-
-function joinNamespaces({ asm }: Context, joins: readonly JoinNamespace[]): void {
+  if (joins[0] !== step) return
   const opened = joins.map((join) => {
     const fd = asm.slot(`${join.namespace}ns`, join.path)
     asm.begin(join)

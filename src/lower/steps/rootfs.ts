@@ -1,12 +1,19 @@
 import { dirname } from 'node:path/posix'
-import type { BindRootfs, EnterRoot, FinishReadonly, SetPropagation } from '../../plan/steps.ts'
+import type {
+  BindRootfs,
+  EnterRoot,
+  FinishReadonly,
+  PropagationChange,
+  SetPropagation,
+} from '../../plan/steps.ts'
 import { attach, cloneTree, close, open, text } from '../calls.ts'
 import { AT_FDCWD, flags, MNT, MOVE_MOUNT } from '../constants.ts'
 import { type Context, isFinishedLater, isNeededLater, rootOf } from '../context.ts'
-import { setAttributes } from '../mount-attributes.ts'
+import { changeMount, setAttributes } from '../mount-attributes.ts'
 import { slotValue } from '../operands.ts'
 import { mountProcfs } from '../procfs.ts'
 import { closeRoot } from '../root.ts'
+import { takeTree } from '../tree.ts'
 
 const NOTHING = { set: [], clear: [] } as const
 const READ_ONLY = { set: ['rdonly'], clear: [] } as const
@@ -21,18 +28,24 @@ export function lowerBindRootfs(context: Context, step: BindRootfs): void {
   if (step.privateParent) makeParentPrivate(context, step.path)
   const rootfs = asm.slot('rootfs')
   const target = asm.slot('target', step.path)
-  cloneTree(asm, step.path, true, { into: rootfs })
-  // Slave while it is detached: no mount made in it may appear on the host.
-  const change = step.privateParent
-    ? ({ propagation: 'private', recursive: false } as const)
-    : ({ propagation: 'slave', recursive: true } as const)
-  setAttributes(asm, slotValue(rootfs), '', { attributes: NOTHING, ...change })
+  if (step.openedBy === 'runtime') takeTree(context, step, rootfs)
+  else {
+    cloneTree(asm, step.path, true, { into: rootfs })
+    changeMount(asm, slotValue(rootfs), NOTHING, NOTHING, [propagationOfRootfs(step)])
+  }
   open(asm, step.path, ['PATH', 'DIRECTORY', 'NOFOLLOW', 'CLOEXEC'], { into: target })
   attach(asm, rootfs, target)
   close(asm, target)
   context.root = rootfs
   // After pivot_root there may be no procfs in sight that allows for one more.
   if (isNeededLater(context, 'set-exec-label')) mountProcfs(context)
+}
+
+/** Of the tree while it is detached: no mount made in it may appear on the host. */
+export function propagationOfRootfs({ privateParent }: BindRootfs): PropagationChange {
+  return privateParent
+    ? { propagation: 'private', recursive: false }
+    : { propagation: 'slave', recursive: true }
 }
 
 /** Upwards until a path is a mount point, which mount_setattr(2) demands; `/` always is one. */

@@ -42,6 +42,12 @@ import { lowerRemount } from './remount.ts'
 import { lowerBindRootfs, lowerEnterRoot, lowerFinishReadonly, lowerPropagation } from './rootfs.ts'
 import { lowerArrangeDescriptors, lowerSeccomp, lowerWaitForStart } from './start.ts'
 import { lowerAttachTerminal, lowerBindConsole, lowerOpenTerminal } from './terminal.ts'
+import {
+  lowerBecomeRoot,
+  lowerSetDumpable,
+  lowerUnshareTime,
+  lowerUnshareUser,
+} from './user-namespace.ts'
 
 /** A step that becomes instructions. */
 export type LoweredStep = InitStep | ExchangeStep
@@ -55,6 +61,10 @@ type Table = {
 
 const LOWER: Table = {
   'join-namespace': lowerJoinNamespace,
+  'set-dumpable': lowerSetDumpable,
+  'unshare-user-namespace': lowerUnshareUser,
+  'unshare-time-namespace': lowerUnshareTime,
+  'become-root': lowerBecomeRoot,
   'clone-init': lowerCloneInit,
   'join-container': lowerJoinContainer,
   'clone-process': lowerCloneProcess,

@@ -55,6 +55,8 @@ export function planningOf(situation: Situation): Planning {
       links: new Map(),
       namespaces: new Map(),
       ownNamespaces: {},
+      userNamespace: { isInitial: true, setgroups: 'allow' },
+      devices: new Map(),
       lastCapability: 40,
       permittedCapabilities: 0x1ff_ffff_ffffn,
       boundingCapabilities: 0x1ff_ffff_ffffn,

@@ -67,13 +67,12 @@ describe('namespaces', () => {
     expect(at({ type: 'uts', path: '/proc/1/ns/uts' })).toEqual([])
   })
 
-  test('a mount namespace is needed; user and time are not supported yet', () => {
+  test('a mount namespace is needed, and a user namespace without privileges', () => {
     expect(issuesOf(plan([{ type: 'pid' }]))).toEqual([
       '/linux/namespaces: an entry of type mount: a mount namespace is needed',
     ])
-    expect(issuesOf(plan([MOUNT, { type: 'user' }, { type: 'time' }]))).toEqual([
-      'not supported yet: /linux/namespaces/1 (user namespaces)',
-      'not supported yet: /linux/namespaces/2 (time namespaces)',
+    expect(issuesOf(plan([MOUNT], { facts: { permittedCapabilities: 0n } }))).toEqual([
+      '/linux/namespaces: an entry of type user: the caller has no privileges without it',
     ])
   })
 

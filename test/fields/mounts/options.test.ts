@@ -12,7 +12,6 @@ const NOTHING = {
   copySymlink: false,
   sourceNofollow: false,
   destinationNofollow: false,
-  unsupported: [],
 }
 
 describe('mount options', () => {
@@ -109,12 +108,13 @@ describe('mount options', () => {
     expect(parseMountOptions(['constructor']).parameters).toEqual([{ key: 'constructor' }])
   })
 
-  test('what is not supported yet is named with its place', () => {
-    const { unsupported } = parseMountOptions(['ro', 'idmap', 'idmap=uids=0-1-2'])
-    expect(unsupported).toEqual([
-      { index: 1, option: 'idmap' },
-      { index: 2, option: 'idmap=uids=0-1-2' },
-    ])
+  test('ids: the last word counts, with what crun lets it say', () => {
+    expect(parseMountOptions(['idmap']).idmap).toEqual({ index: 0, recursive: false })
+    expect(parseMountOptions(['idmap', 'ro', 'ridmap=uids=0-1-2;gids=0-1-2']).idmap).toEqual({
+      index: 2,
+      recursive: true,
+      custom: 'uids=0-1-2;gids=0-1-2',
+    })
   })
 
   test('every option that the spec demands is known', () => {

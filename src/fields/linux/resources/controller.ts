@@ -1,8 +1,9 @@
 /** How a limit reaches its file: which hierarchy has the controller, and what if none has. */
 import type { Issue, Pointer } from '../../../errors.ts'
+import type { CgroupHierarchy } from '../../../host/facts.ts'
 import type { WriteCgroupFile } from '../../../plan/steps.ts'
 import type { Contribution, Planning } from '../../field.ts'
-import { cgroupPathOf } from '../cgroups-path.ts'
+import { cgroupPathOf, openHierarchies } from '../cgroups-path.ts'
 
 export type CgroupVersion = 1 | 2
 
@@ -69,7 +70,7 @@ export function findController(
   name: ControllerName,
   planning: Planning,
 ): FoundController | undefined {
-  const { v1, v2 } = planning.facts.cgroup
+  const { v1, v2 } = openHierarchies(planning)
   const inV1 = v1.find(({ controllers }) => controllers.includes(nameInV1(name)))
   if (inV1 !== undefined) return { version: 1, hierarchy: inV1.mountpoint }
   return v2?.controllers.includes(name) ? { version: 2, hierarchy: v2.mountpoint } : undefined
@@ -80,7 +81,11 @@ function nameInV1(name: ControllerName): string {
 }
 
 export function missingController(name: ControllerName, at: Pointer, planning: Planning): Issue {
-  const { mode, v2 } = planning.facts.cgroup
+  const { mode, v1: all, v2 } = planning.facts.cgroup
+  const hasName = ({ controllers }: CgroupHierarchy) => controllers.includes(nameInV1(name))
+  if (all.some(hasName) || v2?.controllers.includes(name)) {
+    return refuse(at, `the caller may make no cgroup with the ${name} controller`)
+  }
   const kernel = `it needs a kernel with ${KERNEL_OPTION[name]}`
   if (mode === 'unified') {
     const offered = v2?.controllers.join(' ') || 'none'

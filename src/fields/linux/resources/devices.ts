@@ -3,6 +3,7 @@ import type { Pointer } from '../../../errors.ts'
 import type { AttachDeviceFilter, Step, WriteCgroupFile } from '../../../plan/steps.ts'
 import type { Contribution, Field, Planning } from '../../field.ts'
 import { cgroupPathOf } from '../cgroups-path.ts'
+import { isHostPrivileged } from '../user-namespace.ts'
 import { findController, missingController } from './controller.ts'
 import { compileDeviceFilter, encodeInstructions, listInstructions } from './device-filter.ts'
 import { type DevicePolicy, formatRule, resolveDeviceRules } from './device-rules.ts'
@@ -26,6 +27,11 @@ function planDevices(rules: readonly DeviceRule[], at: Pointer, planning: Planni
   }
   const { policy, issues } = resolveDeviceRules(rules, at)
   if (issues.length > 0) return { issues }
+  if (!isHostPrivileged(planning)) {
+    // The kernel lets nobody else filter devices, and shows nobody else any new ones.
+    const words = 'without effect: only root of the machine may filter devices'
+    return rules.length === 0 ? {} : { warnings: [`${at}: ${words}`] }
+  }
   const inV1 = findController('devices', planning)
   const { v2 } = planning.facts.cgroup
   if (inV1 === undefined && v2 === undefined) {

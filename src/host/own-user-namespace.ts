@@ -1,0 +1,42 @@
+/** What the caller's own user namespace lets it do. */
+import { accessSync, constants, readFileSync } from 'node:fs'
+import type { Facts } from './facts.ts'
+
+/** PROC_USER_INIT_INO, linux/proc_ns.h: the inode of the first user namespace. */
+const INITIAL_INODE = 0xeffffffdn
+
+export function lookAtUserNamespace(inode: bigint | undefined): Facts['userNamespace'] {
+  return {
+    isInitial: inode === undefined || inode === INITIAL_INODE,
+    setgroups: readSetgroups() === 'deny' ? 'deny' : 'allow',
+  }
+}
+
+function readSetgroups(): string {
+  try {
+    return readFileSync('/proc/self/setgroups', 'latin1').trim()
+  } catch {
+    // A kernel without user namespaces.
+    return 'allow'
+  }
+}
+
+/** Where distributions put them; the caller's PATH may be empty. */
+const DIRECTORIES = ['/usr/bin', '/bin', '/usr/sbin', '/usr/local/bin', '/run/wrappers/bin']
+
+/** newuidmap and newgidmap, if both are there. */
+export function findIdMapHelpers(): Facts['idMapHelpers'] {
+  const [uid, gid] = ['newuidmap', 'newgidmap'].map((name) =>
+    DIRECTORIES.map((directory) => `${directory}/${name}`).find(isExecutable),
+  )
+  return uid === undefined || gid === undefined ? undefined : { uid, gid }
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
