@@ -9,7 +9,7 @@ import type { CreateOptions, Facts, SeccompFacts } from '../host/facts.ts'
 import { type ContainerDirectory, readKeptText, writeKeptText } from '../state/store.ts'
 
 export interface KeptConfig {
-  /** `ociVersion`, `process` and what of `linux` holds for each process. */
+  /** `process`, what of `linux` holds for each process, and what those are planned with. */
   readonly spec: Spec & { readonly process: Process }
   readonly seccomp?: SeccompFacts
   readonly noNewKeyring: boolean
@@ -21,12 +21,14 @@ export function writeKeptConfig(
   facts: Facts,
   options: CreateOptions,
 ): void {
-  const { ociVersion, process, linux } = spec
+  const { ociVersion, process, annotations, mounts, linux } = spec
   const { memoryPolicy, personality, seccomp } = linux ?? {}
   const kept = {
     spec: {
       ociVersion,
       process,
+      annotations,
+      mounts,
       linux: { memoryPolicy, personality, seccomp: seccomp && withoutRules(seccomp) },
     },
     seccomp: facts.seccomp,

@@ -32,7 +32,7 @@ interface Cost {
   readonly cpu: number
 }
 
-const CALLS = ['run', 'create', 'state', 'start', 'kill', 'delete'] as const
+const CALLS = ['run', 'create', 'state', 'exec', 'start', 'kill', 'delete'] as const
 type Sample = Readonly<Record<(typeof CALLS)[number], Cost>>
 type Samples = Map<string, Sample[]>
 
@@ -105,11 +105,12 @@ function measure({ name, path }: Runtime, home: string, bundle: string, round: n
   const run = call('run', '--bundle', bundle, id)
   const create = call('create', '--bundle', bundle, '--pid-file', pidFile, id)
   const state = call('state', id)
+  const exec = call('exec', id, '/true')
   // Before the start, when every runtime's init takes it without an effect.
   const kill = call('kill', id, 'CONT')
   const start = call('start', id)
   waitForEnd(readFileSync(pidFile, 'utf8'))
-  return { run, create, state, start, kill, delete: call('delete', id) }
+  return { run, create, state, exec, start, kill, delete: call('delete', id) }
 }
 
 function waitForEnd(pid: string): void {
