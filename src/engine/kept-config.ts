@@ -22,14 +22,20 @@ export function writeKeptConfig(
   options: CreateOptions,
 ): void {
   const { ociVersion, process, annotations, mounts, linux } = spec
-  const { memoryPolicy, personality, seccomp } = linux ?? {}
+  const { memoryPolicy, personality, seccomp, uidMappings, gidMappings } = linux ?? {}
   const kept = {
     spec: {
       ociVersion,
       process,
       annotations,
       mounts,
-      linux: { memoryPolicy, personality, seccomp: seccomp && withoutRules(seccomp) },
+      linux: {
+        memoryPolicy,
+        personality,
+        uidMappings,
+        gidMappings,
+        seccomp: seccomp && withoutRules(seccomp),
+      },
     },
     seccomp: facts.seccomp,
     noNewKeyring: options.noNewKeyring,

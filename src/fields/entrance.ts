@@ -2,18 +2,20 @@
 import { join } from 'node:path/posix'
 import type { Issue } from '../errors.ts'
 import type { ContainerCgroup, ContainerFacts, ExecOptions, Facts } from '../host/facts.ts'
-import type { CloneProcess, JoinCgroup, JoinContainer, NamespaceType } from '../plan/steps.ts'
-import type { Contribution } from './field.ts'
+import type { CloneProcess, InitStep, JoinCgroup, NamespaceType } from '../plan/steps.ts'
+import type { Contribution, Planning } from './field.ts'
+import { checkUser, isPrivileged, rootOf } from './linux/user-namespace.ts'
 
 /** Where a process shall be in one hierarchy. */
 type Place = Pick<JoinCgroup, 'hierarchy' | 'path' | 'otherwise'>
 
 export function planEntrance(
+  planning: Planning,
   options: ExecOptions,
-  facts: Facts,
   container: ContainerFacts,
 ): Contribution {
-  const issues = checkSubCgroups(options, facts, container)
+  const { facts } = planning
+  const issues = [...checkSubCgroups(options, facts, container), ...checkIds(planning)]
   if (issues.length > 0) return { issues }
   const origin = options.subCgroups.size > 0 ? '--cgroup' : ''
   const places = container.cgroups.map((cgroup) => choosePlace(cgroup, options, facts))
@@ -35,16 +37,16 @@ export function planEntrance(
       otherwiseCgroup: cloned.hierarchy + cloned.otherwise,
     }),
   }
-  return { steps: [...joins, ...planJoins(facts, container), clone] }
+  return { steps: [...joins, ...planJoins(planning, container), clone] }
 }
 
 /**
  * A pid namespace is entered by children alone: before the clone. The others only after it: who
  * has joined a cgroup namespace cannot put a child into what lies above its root (`nsdelegate`).
  */
-function planJoins({ uid }: Facts, { namespaces }: ContainerFacts): readonly JoinContainer[] {
-  // Only in its own user namespace may a user other than root join the others.
-  const early: readonly NamespaceType[] = uid === 0 ? ['pid'] : ['user', 'pid']
+function planJoins(planning: Planning, { namespaces }: ContainerFacts): readonly InitStep[] {
+  // Who has no privileges gets them in the container's user namespace, for the others.
+  const early: readonly NamespaceType[] = isPrivileged(planning) ? ['pid'] : ['user', 'pid']
   const join = (phase: 'stage' | 'namespaces', isWanted: (type: NamespaceType) => boolean) =>
     ({
       kind: 'join-container',
@@ -54,7 +56,24 @@ function planJoins({ uid }: Facts, { namespaces }: ContainerFacts): readonly Joi
     }) as const
   const before = join('stage', (type) => early.includes(type))
   const after = join('namespaces', (type) => !early.includes(type))
-  return [...(before.namespaces.length > 0 ? [before] : []), after]
+  return [
+    ...(before.namespaces.length > 0 ? [before] : []),
+    after,
+    ...(namespaces.includes('user') ? [becomeRoot(planning)] : []),
+  ]
+}
+
+/** Of a namespace that was joined when the container was made, only the kernel knows. */
+function checkIds(planning: Planning): Issue[] {
+  const { uidMappings = [] } = planning.spec.linux ?? {}
+  return uidMappings.length === 0 ? [] : checkUser(planning)
+}
+
+/** As whom everything in the container was made. */
+function becomeRoot({ spec }: Planning): InitStep {
+  const { uidMappings, gidMappings } = spec.linux ?? {}
+  const [uid, gid] = [rootOf(uidMappings), rootOf(gidMappings)]
+  return { kind: 'become-root', phase: 'user', origin: '', uid, gid }
 }
 
 function choosePlace(

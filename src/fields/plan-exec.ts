@@ -29,15 +29,21 @@ export function planExec(
   facts: Facts,
   container: ContainerFacts,
 ): Plan {
-  const planning: Planning = { spec, options, facts }
+  const planning: Planning = { spec: joinInSpec(spec, container), options, facts }
   const { steps, issues, warnings } = merge([
-    planEntrance(options, facts, container),
+    planEntrance(planning, options, container),
     planLifecycle(planning),
-    planFields(process, spec.process, '/process', planning),
+    planFields(process, planning.spec.process, '/process', planning),
     planFields(OF_EACH_PROCESS, spec.linux, '/linux', planning),
   ])
   if (issues !== undefined && issues.length > 0) throw new SpecError('config.json', issues)
   return arrangePlan((steps ?? []).map(inherit), warnings, EXEC_PHASES)
+}
+
+/** To the fields the container's namespaces are ones that are joined, whatever they were once. */
+function joinInSpec(spec: Spec, { namespaces }: ContainerFacts): Spec {
+  const joined = namespaces.map((type) => ({ type, path: `the container's ${type} namespace` }))
+  return { ...spec, linux: { ...spec.linux, namespaces: joined } }
 }
 
 /**

@@ -94,7 +94,7 @@ const COMMANDS: Readonly<Record<Phase, 'create' | 'exec' | 'both'>> = {
   process: 'create',
   namespaces: 'both',
   rootfs: 'create',
-  user: 'create',
+  user: 'both',
   session: 'both',
   network: 'create',
   hostname: 'create',

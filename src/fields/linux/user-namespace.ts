@@ -137,8 +137,8 @@ function checkOwnMapping(planning: Planning): Issue[] {
   ]
 }
 
-/** setresuid(2) would only say EINVAL. */
-function checkUser({ spec }: Planning): Issue[] {
+/** That the namespace knows the ids of the process: setresuid(2) would only say EINVAL. */
+export function checkUser({ spec }: Planning): Issue[] {
   const { uid = 0, gid = 0, additionalGids = [] } = spec.process?.user ?? {}
   const ids = [
     ['/process/user/uid', 'uidMappings', uid],
