@@ -40,7 +40,8 @@ export function readCreateInput(id: string, flags: Flags, context: Context): Cre
   for (const line of prepared.ignored) log.debug(line)
   for (const warning of prepared.warnings) log.warning(warning)
   const pidFile = textFlag(flags, 'pidFile')
-  const pidfdSocket = textFlag(flags, 'pidfdSocket')
+  const pidfdSocket =
+    textFlag(flags, 'pidfdSocket') ?? prepared.spec.annotations?.['run.oci.pidfd_receiver']
   return {
     rootPath: globals.root,
     options: prepared.options,

@@ -4,7 +4,7 @@ import { closeFd } from '../sys/fd.ts'
 import { copyUp } from './copy-up.ts'
 import { type Creation, hookContainer } from './creation.ts'
 import { type ExecutableKind, inspectExecutable } from './executable.ts'
-import { openHookFiles } from './hooks.ts'
+import { fdsOf, openHookFiles } from './hooks.ts'
 import { findHome } from './passwd.ts'
 import type { Answer, Meeting } from './protocol.ts'
 import { passTerminal } from './terminal.ts'
@@ -45,7 +45,7 @@ export function exchange(creation: Creation, step: Exchange, meeting: Meeting): 
     case 'run-hook': {
       const files = openHookFiles(hookContainer(creation), step)
       creation.hookFiles.push(files)
-      return { verdict: 'proceed', fds: [files.state, files.output] }
+      return { verdict: 'proceed', fds: fdsOf(files) }
     }
   }
 }

@@ -1,5 +1,5 @@
 /** Hooks that run in the runtime's namespaces: prestart, createRuntime, poststart, poststop. */
-import { closeSync, fstatSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { StepError } from '../errors.ts'
 import type { Program } from '../lower/assembler.ts'
 import { lowerHook } from '../lower/lower.ts'
@@ -18,26 +18,38 @@ import { type HookContainer, renderHookState } from './hook-state.ts'
 /** How much of a failed hook's output goes into the message. */
 const OUTPUT_LIMIT = 1024
 
-/** The two files that a hook gets: its stdin, and what takes its stdout and stderr. */
+/** What a hook gets as its stdin, stdout and stderr. */
 export interface HookFiles {
   readonly state: number
-  readonly output: number
+  readonly stdout: number
+  readonly stderr: number
+  /** Takes what the config names no file for. */
+  readonly captured: number
 }
 
 /** Fresh files for one hook: a memfd neither blocks beyond 64 KB nor breaks like a pipe. */
 export function openHookFiles(container: HookContainer, step: RunHook): HookFiles {
   const state = createMemfd('tsrunc-hook-state')
   writeMemfd(state, Buffer.from(renderHookState(container, step.status)))
-  return { state, output: createMemfd('tsrunc-hook-output') }
+  const captured = createMemfd('tsrunc-hook-output')
+  const [stdout, stderr] = [step.stdout, step.stderr].map((path) =>
+    path === undefined ? captured : openSync(path, 'a', 0o600),
+  )
+  return { state, captured, stdout: stdout ?? captured, stderr: stderr ?? captured }
 }
 
-/** Closes both; gives the end of what the hook printed, on one line. */
+/** The fds as the program that runs the hook takes them in. */
+export function fdsOf({ state, stdout, stderr }: HookFiles): readonly number[] {
+  return [state, stdout, stderr]
+}
+
+/** Closes them; gives the end of what the hook printed, on one line. */
 export function closeHookFiles(files: HookFiles): string {
-  const size = fstatSync(files.output).size
+  const { captured } = files
+  const size = fstatSync(captured).size
   const tail = Buffer.alloc(Math.min(size, OUTPUT_LIMIT))
-  readSync(files.output, tail, 0, tail.length, size - tail.length)
-  closeSync(files.state)
-  closeSync(files.output)
+  readSync(captured, tail, 0, tail.length, size - tail.length)
+  for (const fd of new Set([captured, ...fdsOf(files)])) closeSync(fd)
   return tail
     .toString()
     .trim()
@@ -68,7 +80,7 @@ function runToEnd(program: Program, files: HookFiles): StepError | undefined {
   try {
     serveMeetings(
       execution.control,
-      () => ({ verdict: 'proceed', fds: [files.state, files.output] }),
+      () => ({ verdict: 'proceed', fds: fdsOf(files) }),
       () => false,
     )
     const { ended, succeeded } = reapExecution(execution)

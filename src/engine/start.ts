@@ -18,7 +18,14 @@ import type { Architecture } from '../sys/syscall-numbers.ts'
 import { killContainerProcess } from './container-process.ts'
 import { readStatusPage, serveMeetings } from './execution.ts'
 import { explainFailure, readLanes } from './explain.ts'
-import { closeHookFiles, type HookFiles, openHookFiles, runHook, withOutput } from './hooks.ts'
+import {
+  closeHookFiles,
+  fdsOf,
+  type HookFiles,
+  openHookFiles,
+  runHook,
+  withOutput,
+} from './hooks.ts'
 import type { Answer, Meeting } from './protocol.ts'
 import { sendListener } from './seccomp-listener.ts'
 
@@ -52,7 +59,7 @@ function releaseProcess(directory: ContainerDirectory, record: ContainerRecord):
         if (hook === undefined) throw new Error(`unknown meeting ${meeting.number}`)
         const files = openHookFiles(record, hook)
         hookFiles.push(files)
-        return { verdict: 'proceed', fds: [files.state, files.output] }
+        return { verdict: 'proceed', fds: fdsOf(files) }
       },
       () => false,
     )

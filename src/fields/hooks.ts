@@ -6,7 +6,8 @@ import type { Contribution, Field, Fields, Planning } from './field.ts'
 
 /** When each kind runs and what the state's `status` says meanwhile. */
 export const hooks: Fields<Hooks> = {
-  prestart: hooksOf('prestart', 'runtime-hooks', 'creating'),
+  // Deprecated, and of a time when they ran at start: the status is the one that they were told then.
+  prestart: hooksOf('prestart', 'runtime-hooks', 'created'),
   createRuntime: hooksOf('createRuntime', 'runtime-hooks', 'creating'),
   createContainer: hooksOf('createContainer', 'container-hooks', 'creating'),
   startContainer: hooksOf('startContainer', 'start-hooks', 'created'),
@@ -17,7 +18,7 @@ export const hooks: Fields<Hooks> = {
 function hooksOf(name: HookName, phase: Phase, status: RunHook['status']): Field<readonly Hook[]> {
   return {
     plan: (configured, at, planning) => {
-      const issues: Issue[] = []
+      const issues: Issue[] = planning.spec.annotations === undefined ? [] : checkOutputs(planning)
       const warnings: string[] = []
       const steps = configured.map((hook, index): RunHook => {
         const origin = `${at}/${index}`
@@ -26,7 +27,7 @@ function hooksOf(name: HookName, phase: Phase, status: RunHook['status']): Field
         const isFatal = phase !== 'poststart' && phase !== 'poststop'
         if (problem !== undefined && isFatal) issues.push(problem)
         else if (problem !== undefined) warnings.push(`${problem.pointer}: ${problem.found} now`)
-        return planHook(name, hook, origin, { phase, status })
+        return planHook(name, hook, origin, { phase, status }, planning)
       })
       return { steps, issues, warnings } satisfies Contribution
     },
@@ -38,7 +39,10 @@ function planHook(
   hook: Hook,
   origin: Pointer,
   when: { phase: Phase; status: RunHook['status'] },
+  { spec }: Planning,
 ): RunHook {
+  const stdout = spec.annotations?.[OUTPUTS.stdout]
+  const stderr = spec.annotations?.[OUTPUTS.stderr]
   const { path, args = [], env = [], timeout } = hook
   return {
     kind: 'run-hook',
@@ -50,7 +54,21 @@ function planHook(
     env,
     ...(timeout === undefined ? {} : { timeout }),
     status: when.status,
+    ...(stdout === undefined ? {} : { stdout }),
+    ...(stderr === undefined ? {} : { stderr }),
   }
+}
+
+/** crun's: the files of the host that take what hooks print. */
+const OUTPUTS = { stdout: 'run.oci.hooks.stdout', stderr: 'run.oci.hooks.stderr' } as const
+
+function checkOutputs({ spec }: Planning): Issue[] {
+  return Object.values(OUTPUTS).flatMap((name) => {
+    const path = spec.annotations?.[name]
+    if (path === undefined || path.startsWith('/')) return []
+    const pointer = `/annotations/${name}`
+    return [{ pointer, expected: 'an absolute path', found: JSON.stringify(path) }]
+  })
 }
 
 /** startContainer's path is the container's: only it can tell. */

@@ -15,7 +15,7 @@ import type { Architecture } from '../sys/syscall-numbers.ts'
 import { createAssembler, type Program } from './assembler.ts'
 import { CLONE, flags, ZERO } from './constants.ts'
 import { addMeet, type Context, placeFailures } from './context.ts'
-import { runHook } from './steps/hooks.ts'
+import { hookSlots, runHook } from './steps/hooks.ts'
 import { type LoweredStep, lowerStep } from './steps/table.ts'
 
 export interface Lowered {
@@ -46,7 +46,7 @@ export interface Lowered {
  *   process waits under its filter.
  * - `bind-mount`, `bind-rootfs` (opened by the runtime): answer fds [tree], detached, with all that
  *   the step asks of it.
- * - `run-hook`: answer fds [state, output]: the hook's stdin, and its stdout and stderr.
+ * - `run-hook`: answer fds [stdin, stdout, stderr] of the hook.
  */
 export type Exchange =
   | ExchangeStep
@@ -117,10 +117,9 @@ export function lowerExec({ steps }: Plan, architecture: Architecture): LoweredE
 export function lowerHook(step: RunHook, bundle: string, architecture: Architecture): Program {
   const asm = createAssembler(architecture)
   asm.begin(step)
-  const state = asm.slot('state')
-  const output = asm.slot('output')
-  asm.meet(0, 'files of the hook', { fdsInto: [state, output] })
-  runHook(asm, step, { state, output, directory: bundle })
+  const files = hookSlots(asm)
+  asm.meet(0, 'files of the hook', { fdsInto: Object.values(files) })
+  runHook(asm, step, { ...files, directory: bundle })
   asm.call('exit_group', [ZERO])
   return asm.finish()
 }

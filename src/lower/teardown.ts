@@ -8,10 +8,10 @@ import type { MakeCgroup, RecordCreated, RunHook } from '../plan/steps.ts'
 import type { Architecture } from '../sys/syscall-numbers.ts'
 import { type Assembler, createAssembler, type Program } from './assembler.ts'
 import { close, open, text } from './calls.ts'
-import { AT, AT_FDCWD, flags, LOCK, MFD, NULL, STATX, ZERO } from './constants.ts'
+import { AT, AT_FDCWD, flags, LOCK, MFD, NULL, O, STATX, ZERO } from './constants.ts'
 import { FAIL } from './fail-codes.ts'
 import { ALL_BITS, address, immediate, type Label, load, type Slot, slotValue } from './operands.ts'
-import { runHook } from './steps/hooks.ts'
+import { hookSlots, runHook } from './steps/hooks.ts'
 import { encodeTimespec, STATX_AT, STATX_SIZE } from './structs.ts'
 
 export interface Teardown {
@@ -131,21 +131,26 @@ function removeCgroup(asm: Assembler, path: string): void {
   asm.place(done)
 }
 
-/** Its output is for nobody: there is no command to report it. */
+/** Output without a file of the host is for nobody: there is no command to report it. */
 function runPoststopHook(asm: Assembler, step: RunHook, bytes: Uint8Array, bundle: string): void {
-  const state = asm.slot('state')
-  const output = asm.slot('output')
-  for (const [slot, name] of [
-    [state, 'tsrunc-hook-state'],
-    [output, 'tsrunc-hook-output'],
-  ] as const) {
-    asm.call('memfd_create', [text(asm, name), flags(MFD, 'CLOEXEC')], { into: slot })
-  }
+  const { state, stdout, stderr } = hookSlots(asm)
+  openOutput(asm, state, undefined)
+  openOutput(asm, stdout, step.stdout)
+  openOutput(asm, stderr, step.stderr)
   const content = address(asm.bytes(bytes), 'state')
   asm.call('write', [slotValue(state), content, immediate(bytes.length)])
   asm.call('lseek', [slotValue(state), ZERO, ZERO])
   // One that fails is no reason to run those before it again, as `delete --force` would.
-  runHook(asm, step, { state, output, directory: bundle, tolerant: true })
+  runHook(asm, step, { state, stdout, stderr, directory: bundle, tolerant: true })
+}
+
+function openOutput(asm: Assembler, slot: Slot, path: string | undefined): void {
+  if (path === undefined) {
+    asm.call('memfd_create', [text(asm, 'tsrunc-hook'), flags(MFD, 'CLOEXEC')], { into: slot })
+    return
+  }
+  const how = flags(O[asm.architecture], 'WRONLY', 'CREAT', 'APPEND', 'CLOEXEC')
+  asm.call('openat', [AT_FDCWD, text(asm, path), how, immediate(0o600, '0600')], { into: slot })
 }
 
 function removeStateDirectory(asm: Assembler, directory: StateDirectory, fd: Slot): void {

@@ -223,6 +223,9 @@ export interface RunHook extends Base {
   readonly env: readonly string[]
   /** Seconds; absent: no limit. */
   readonly timeout?: number
+  /** Files of the host that take its output; absent: it is kept for the error message. */
+  readonly stdout?: string
+  readonly stderr?: string
   /** The state's `status` while the hook runs. */
   readonly status: 'creating' | 'created' | 'running' | 'stopped'
 }
@@ -580,7 +583,7 @@ export interface SetUser extends Base {
   readonly kind: 'set-user'
   readonly uid: number
   readonly gid: number
-  /** Absent: the groups stay as they are, since setgroups(2) is denied. */
+  /** Absent: the groups stay as they are: setgroups(2) is denied, or it was asked for. */
   readonly additionalGids?: readonly number[]
 }
 

@@ -57,6 +57,8 @@ const HOOK: Shape<RunHook> = {
   args: listOf(isText),
   env: listOf(isText),
   timeout: optional((value) => typeof value === 'number'),
+  stdout: optional(isText),
+  stderr: optional(isText),
   status: isText,
 }
 

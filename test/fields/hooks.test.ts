@@ -22,7 +22,7 @@ describe('hooks', () => {
       step.kind === 'run-hook' ? [step.hook, step.phase, step.status] : [],
     )
     expect(seen).toEqual([
-      ['prestart', 'runtime-hooks', 'creating'],
+      ['prestart', 'runtime-hooks', 'created'],
       ['createRuntime', 'runtime-hooks', 'creating'],
       ['createContainer', 'container-hooks', 'creating'],
       ['startContainer', 'start-hooks', 'created'],

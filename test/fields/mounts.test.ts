@@ -142,11 +142,15 @@ describe('bind mounts', () => {
     ])
   })
 
-  test('a missing source, no source and filesystem parameters are refused', () => {
-    const bind = { destination: '/data', source: '/srv', options: ['bind', 'size=1'] }
-    expect(issuesOf(plan([bind]))).toEqual([
-      '/mounts/0/options/1: an option of bind mounts: a bind mount has no filesystem parameters, found size=1',
-    ])
+  test('parameters of a filesystem have no effect, which is a warning', () => {
+    const options = ['bind', 'size=1']
+    const { steps, warnings } = plan([{ destination: '/data', source: '/srv', options }])
+    expect(steps).toEqual([BIND])
+    expect(warnings).toEqual(['/mounts/0/options/1: size=1 has no effect on a bind mount'])
+  })
+
+  test('a missing source and no source are refused', () => {
+    const bind = { destination: '/data', source: '/srv' }
     expect(issuesOf(plan([{ ...bind, source: '/gone', options: ['bind'] }]))).toEqual([
       '/mounts/0/source: an existing path of the host, found nothing at /gone',
     ])

@@ -48,7 +48,8 @@ function runHook(step: RunHook): {
   const work = makeDirectory('hooks')
   writeFileSync(join(work, 'state'), '{"id":"x"}')
   writeFileSync(join(work, 'output'), '')
-  const fds = [openSync(join(work, 'state'), 'r'), openSync(join(work, 'output'), 'r+')]
+  const output = join(work, 'output')
+  const fds = [openSync(join(work, 'state'), 'r'), openSync(output, 'a'), openSync(output, 'a')]
   const { failure, code } = converse(lowerHook(step, work, architecture), () => ({
     verdict: 'proceed',
     fds,
@@ -142,7 +143,7 @@ describe.skipIf(reason !== undefined)(`hooks on the real kernel ${reason ?? ''}`
       const name = meet?.kind === 'exchange' ? meet.step.kind : (meet?.kind ?? 'unknown')
       seen.push(`${name} ${meeting.fds.length}`)
       if (name === 'cloned') return undefined
-      if (name === 'run-hook') return { verdict: 'proceed', fds: [output, output] }
+      if (name === 'run-hook') return { verdict: 'proceed', fds: [output, output, output] }
       const bytes = name === 'read-home' ? Buffer.from('HOME=/home/u\0') : undefined
       return { verdict: 'proceed', ...(bytes && { bytes }) }
     }

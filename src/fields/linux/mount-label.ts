@@ -8,16 +8,14 @@ export const mountLabel: Field<string> = {
   plan: (label, pointer, planning) => {
     if (label === '') return {}
     const issues: Issue[] = []
-    if (!planning.facts.selinux) {
-      const expected = 'a host with SELinux enabled, or no label'
-      issues.push({ pointer, expected, found: label })
-    }
+    // No process is less confined for it: a warning, where a process's own label is an error.
+    const warnings = planning.facts.selinux ? [] : [`${pointer}: no effect: SELinux is off`]
     const type = annotationOf(planning)
     if (!isContextType(type)) {
       const expected = CONTEXT_TYPES.join(', ')
       issues.push({ pointer: `/annotations/${ANNOTATION}`, expected, found: type })
     }
-    return { issues }
+    return { issues, warnings }
   },
 }
 

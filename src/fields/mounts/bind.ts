@@ -19,7 +19,7 @@ export function planBind(request: MountRequest, planning: Planning): Contributio
     }
   }
   const isLink = target !== undefined && wishes.sourceNofollow
-  const issues = checkParameters(request)
+  const issues: Issue[] = []
   const kind = facts.paths.get(source)
   if (!isLink && (kind === undefined || kind === 'missing')) {
     const expected = 'an existing path of the host'
@@ -30,6 +30,7 @@ export function planBind(request: MountRequest, planning: Planning): Contributio
   if (issues.length > 0) return { issues }
   const isRuntimes = 'idmap' in ids || isOpenedByRuntime(planning)
   return {
+    warnings: warnOfParameters(request),
     steps: [
       {
         kind: 'bind-mount',
@@ -51,12 +52,11 @@ export function planBind(request: MountRequest, planning: Planning): Contributio
   }
 }
 
-/** A bind mount shows a superblock that is there already: what it cannot take would be lost. */
-function checkParameters({ mount, at, wishes }: MountRequest): Issue[] {
-  const first = wishes.parameters[0]
-  if (first === undefined) return []
-  const index = (mount.options ?? []).findIndex((option) => option.includes(first.key))
-  const expected = 'an option of bind mounts: a bind mount has no filesystem parameters'
-  const found = first.value === undefined ? first.key : `${first.key}=${first.value}`
-  return [{ pointer: `${at}/options/${Math.max(index, 0)}`, expected, found }]
+/** A bind mount shows a superblock that is there already: it takes no parameters. */
+function warnOfParameters({ mount, at, wishes }: MountRequest): string[] {
+  return wishes.parameters.map(({ key, value }) => {
+    const index = (mount.options ?? []).findIndex((option) => option.includes(key))
+    const option = value === undefined ? key : `${key}=${value}`
+    return `${at}/options/${Math.max(index, 0)}: ${option} has no effect on a bind mount`
+  })
 }

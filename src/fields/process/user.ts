@@ -10,6 +10,9 @@ export const user: Field<User> = {
 
 const DEFAULT_UMASK = 0o022
 
+/** crun's: rights that a user has on the host by a group stay, also where no id can name it. */
+const KEEP_GROUPS = 'run.oci.keep_original_groups'
+
 /** `username` is for Windows: a number is never looked up as a name (CVE-2016-3697). */
 function planUser(configured: User, origin: Pointer, planning: Planning): Contribution {
   const { uid = 0, gid = 0, additionalGids = [], umask = DEFAULT_UMASK } = configured
@@ -20,7 +23,8 @@ function planUser(configured: User, origin: Pointer, planning: Planning): Contri
     return { issues: [{ pointer, expected, found: JSON.stringify(additionalGids) }] }
   }
   // Of a joined namespace's root none is left, unless the namespace denies that.
-  const isKept = isDenied || (userNamespaceOf(planning) === 'joined' && additionalGids.length === 0)
+  const isJoined = userNamespaceOf(planning) === 'joined' && additionalGids.length === 0
+  const isKept = isDenied || isJoined || planning.spec.annotations?.[KEEP_GROUPS] === '1'
   const groups = isKept ? {} : { additionalGids }
   return {
     steps: [

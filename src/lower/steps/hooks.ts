@@ -29,9 +29,10 @@ import {
 
 /** What a hook is run with. */
 export interface HookInput {
-  /** Its stdin, and what takes its stdout and stderr. */
+  /** Its stdin, stdout and stderr. */
   readonly state: Slot
-  readonly output: Slot
+  readonly stdout: Slot
+  readonly stderr: Slot
   /** Absent: it stays in the container's. */
   readonly directory?: string
   /** The caller's umask, if ours is another. */
@@ -43,17 +44,20 @@ export interface HookInput {
 /** A hook inside the container: the runtime makes its files, which hold the container's pid. */
 export function lowerInnerHook(context: Context, step: RunHook): void {
   const { asm, callerMask, bundle } = context
-  const state = asm.slot('state')
-  const output = asm.slot('output')
+  const files = hookSlots(asm)
   const number = addMeet(context, { kind: 'exchange', step })
-  asm.meet(number, `files of ${nameHook(step)}`, { fdsInto: [state, output] })
+  asm.meet(number, `files of ${nameHook(step)}`, { fdsInto: Object.values(files) })
   runHook(asm, step, {
-    state,
-    output,
+    ...files,
     // At start the bundle is out of reach, unless the container mounts it.
     ...(step.hook !== 'startContainer' && { directory: bundle }),
     ...(callerMask !== undefined && { umask: callerMask }),
   })
+}
+
+/** In the order of the runtime's answer. */
+export function hookSlots(asm: Assembler): Pick<HookInput, 'state' | 'stdout' | 'stderr'> {
+  return { state: asm.slot('state'), stdout: asm.slot('stdout'), stderr: asm.slot('stderr') }
 }
 
 /** `createRuntime hook #0 (/bin/hook)`. */
@@ -77,7 +81,8 @@ export function runHook(asm: Assembler, step: RunHook, input: HookInput): void {
   executeHook(asm, step, input)
   asm.place(parent)
   close(asm, input.state)
-  close(asm, input.output)
+  close(asm, input.stdout)
+  close(asm, input.stderr)
   awaitHook(asm, step, { pid, pidfd, tolerant: input.tolerant === true })
 }
 
@@ -88,8 +93,8 @@ function executeHook(asm: Assembler, step: RunHook, input: HookInput): void {
   if (input.umask !== undefined) asm.call('umask', [slotValue(input.umask)])
   if (input.directory !== undefined) asm.call('chdir', [text(asm, input.directory)])
   asm.call('dup3', [slotValue(input.state), stdin, ZERO])
-  asm.call('dup3', [slotValue(input.output), immediate(1), ZERO])
-  asm.call('dup3', [slotValue(input.output), immediate(2), ZERO])
+  asm.call('dup3', [slotValue(input.stdout), immediate(1), ZERO])
+  asm.call('dup3', [slotValue(input.stderr), immediate(2), ZERO])
   asm.call('close_range', [immediate(3), LAST_FD, ZERO])
   asm.call('rt_sigprocmask', [flags(SIG_HOW, 'SETMASK'), none, NULL, immediate(8)])
   const argv = asm.pointers(step.args.map((arg) => asm.string(arg)))

@@ -6,11 +6,11 @@ import { planning, SPEC } from '../facts.ts'
 
 const LABEL = 'a:b:c:s0:c1,c2'
 
-function planWith(mounts: Mount[], more: Partial<Spec> = {}, selinux = true) {
+function planWith(mounts: Mount[], more: Partial<Spec> = {}) {
   const linux = { ...SPEC.linux, mountLabel: LABEL, maskedPaths: ['/a'] }
   const { spec, options, facts } = planning({
     spec: { mounts, linux, ...more },
-    facts: { selinux },
+    facts: { selinux: true },
   })
   return planCreate(spec, options, facts).steps
 }
@@ -56,6 +56,11 @@ test('an annotation chooses the option', () => {
   expect(() => planWith([], { annotations: wrong })).toThrow('mount_context_type')
 })
 
-test('without SELinux it is an error', () => {
-  expect(() => planWith([], {}, false)).toThrow('/linux/mountLabel: expected a host with SELinux')
+test('without SELinux it has no effect, which is a warning', () => {
+  const { spec, options, facts } = planning({
+    spec: { linux: { ...SPEC.linux, mountLabel: LABEL, maskedPaths: ['/a'] } },
+  })
+  const { steps, warnings } = planCreate(spec, options, facts)
+  expect(warnings).toEqual(['/linux/mountLabel: no effect: SELinux is off'])
+  expect(stepsOf('mask-path', steps)[0]).not.toHaveProperty('context')
 })

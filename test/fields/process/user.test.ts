@@ -22,3 +22,10 @@ test('absent is root with umask 0022', () => {
     { mask: 0o022 },
   ])
 })
+
+test('an annotation keeps the groups of the caller', () => {
+  if (!('plan' in user)) throw new Error('user is planned')
+  const annotations = { 'run.oci.keep_original_groups': '1' }
+  const { steps = [] } = user.absent?.(origin, planning({ spec: { annotations } })) ?? {}
+  expect(steps[1]).toEqual({ kind: 'set-user', phase: 'identity', origin, uid: 0, gid: 0 })
+})
