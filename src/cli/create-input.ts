@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { CreateInput } from '../engine/create.ts'
-import { UsageError } from '../errors.ts'
 import type { CreateOptions } from '../host/facts.ts'
 import { checkId, openRoot } from '../state/store.ts'
 import { type Context, type Flags, isSet, textFlag } from './command.ts'
@@ -28,9 +27,6 @@ export function addCreateFlags(command: Command): Command {
 export function readCreateInput(id: string, flags: Flags, context: Context): CreateInput {
   const { globals, request, log } = context
   checkId(id)
-  if (globals.cgroupManager === 'disabled') {
-    throw new UsageError('not supported yet: --cgroup-manager disabled')
-  }
   // Made only with the first container: a config that is wrong leaves nothing behind.
   using root = existsSync(globals.root) ? openRoot(globals.root) : undefined
   const prepared = prepareCreate(readOptions(id, flags, context), request, {
@@ -75,6 +71,8 @@ export function readOptions(
     noNewKeyring: flags.newKeyring === false,
     preserveFds: parseCount('--preserve-fds', textFlag(flags, 'preserveFds') ?? '0'),
     systemdCgroup: globals.cgroupManager === 'systemd',
+    withoutCgroup: globals.cgroupManager === 'disabled',
+    ...findUserBus(request.env),
     listenFds: countListenFds(request.env, request.pid),
     detach: isSet(flags, 'detach'),
     ...readConsoleSocket(flags),
@@ -85,6 +83,15 @@ export function readOptions(
 export function readConsoleSocket(flags: Flags): { consoleSocket?: string } {
   const path = textFlag(flags, 'consoleSocket')
   return path ? { consoleSocket: resolve(path) } : {}
+}
+
+/** The bus of the service manager that makes units for the caller: root's are the system's. */
+function findUserBus(env: ReadonlyMap<string, string>): { readonly userBus?: string } {
+  if (process.geteuid?.() === 0) return {}
+  const directory = env.get('XDG_RUNTIME_DIR') ?? ''
+  const address = env.get('DBUS_SESSION_BUS_ADDRESS') ?? ''
+  if (address !== '') return { userBus: address }
+  return directory === '' ? {} : { userBus: `unix:path=${directory}/bus` }
 }
 
 /** Meant for us only if it names us: a wrapper's own LISTEN_FDS must not reach the container. */

@@ -12,7 +12,7 @@ import type { ContainerRecord } from '../state/record.ts'
 /** Throws SpecError with pointers that begin at the resources. */
 export function prepareUpdate(
   resources: Resources,
-  { id, bundle, cgroups }: ContainerRecord,
+  { id, bundle, cgroups, unit }: ContainerRecord,
   request: Pick<Request, 'limits'>,
 ): Plan {
   const options: CreateOptions = {
@@ -25,5 +25,9 @@ export function prepareUpdate(
     listenFds: 0,
     detach: true,
   }
-  return planUpdate(resources, options, look(NO_QUESTIONS, request), lookAtLimits(cgroups))
+  const facts = look({ ...NO_QUESTIONS, ...(unit && { systemd: unit }) }, request)
+  return planUpdate(resources, options, facts, {
+    ...lookAtLimits(cgroups),
+    ...(unit && { unit }),
+  })
 }

@@ -107,7 +107,9 @@ function claim(
 ): Creation {
   try {
     input.claimed?.(directory)
-    for (const step of input.lowered.prologue) if (step.kind === 'make-cgroup') checkUnused(step)
+    for (const step of input.plan.steps) {
+      if (step.kind === 'make-cgroup' || step.kind === 'start-unit') checkUnused(step)
+    }
     return beginCreation(input, directory)
   } catch (error) {
     removeDirectory()

@@ -19,6 +19,7 @@ import { setOomScore } from './oom-score.ts'
 import { announceProcess } from './pid-file.ts'
 import type { Answer, Meeting } from './protocol.ts'
 import { raiseLimit } from './raise-limit.ts'
+import { setUnitProperties, startUnit } from './systemd/units.ts'
 
 export interface Creation {
   readonly input: CreateInput
@@ -124,6 +125,12 @@ function performStep(creation: Creation, step: HostStep): void {
   switch (step.kind) {
     case 'make-cgroup':
       makeCgroup(step)
+      break
+    case 'start-unit':
+      startUnit(step, stageOf(creation))
+      break
+    case 'set-unit-properties':
+      setUnitProperties(step)
       break
     case 'write-cgroup-file':
       writeCgroupFile(step)

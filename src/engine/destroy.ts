@@ -7,6 +7,7 @@ import type { Architecture } from '../sys/syscall-numbers.ts'
 import { killCgroups, removeCgroups } from './cgroups/remove.ts'
 import { killContainerProcess } from './container-process.ts'
 import { runHook } from './hooks.ts'
+import { removeUnit } from './systemd/units.ts'
 
 export interface Destruction {
   readonly record: ContainerRecord
@@ -25,12 +26,14 @@ export interface Destruction {
 export function destroyContainer(destruction: Destruction): void {
   const { record } = destruction
   // After a reboot a cgroup of that name is somebody else's.
-  const cgroups = record.bootId === readBootId() ? record.cgroups : []
+  const { cgroups, unit }: Pick<ContainerRecord, 'cgroups' | 'unit'> =
+    record.bootId === readBootId() ? record : { cgroups: [] }
   const failures: unknown[] = []
   for (const effect of [
     // First, for who is frozen does not end before it is thawed.
     () => killCgroups(cgroups),
     () => killContainerProcess(record),
+    () => (unit === undefined ? undefined : removeUnit(unit)),
     () => removeCgroups(cgroups),
   ]) {
     try {

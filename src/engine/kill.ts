@@ -19,7 +19,9 @@ export function killContainer(rootPath: string, id: string, signal: number, all:
   const record = readRecord(directory)
   const isPaused = signal === SIGKILL && readStatus(directory, record) === 'paused'
   // After a reboot a cgroup of that name is somebody else's.
-  if (all) signalCgroups(record.bootId === readBootId() ? record.cgroups : [], signal)
+  // Without a cgroup nobody knows who else is of the container.
+  if (all && record.cgroups.length > 0)
+    signalCgroups(record.bootId === readBootId() ? record.cgroups : [], signal)
   else signalProcess(directory, record, signal)
   if (isPaused) thawKilled(record.cgroups)
 }

@@ -1,6 +1,6 @@
 /** What state.json says of a container from before the first effect on. */
 import { listInstructions } from '../lower/listing.ts'
-import type { MakeCgroup, RunHook } from '../plan/steps.ts'
+import type { RunHook } from '../plan/steps.ts'
 import { type ContainerRecord, RECORD_VERSION, type RecordedListener } from '../state/record.ts'
 import { readBootId } from '../sys/proc.ts'
 import { findMissing } from './cgroups/steps.ts'
@@ -26,16 +26,31 @@ export function createRecord(input: CreateInput): ContainerRecord {
     pid: 0,
     startTime: '',
     bootId: readBootId(),
-    cgroups: plan.steps
-      .filter((step): step is MakeCgroup => step.kind === 'make-cgroup')
-      .map((step) => ({
-        hierarchy: step.hierarchy,
-        path: step.path,
-        version: step.hierarchy === facts.cgroup.v2?.mountpoint ? 2 : 1,
-        missing: findMissing(step),
-      })),
+    ...describePlace(input),
     hooks: lowered.epilogue,
     ...describeStart(input),
+  }
+}
+
+/** The container's cgroups; those below one of them go with it. */
+function describePlace({ plan, facts }: CreateInput): Pick<ContainerRecord, 'cgroups' | 'unit'> {
+  const unit = plan.steps.find((step) => step.kind === 'start-unit')
+  const made = plan.steps.filter((step) => step.kind === 'make-cgroup')
+  // What systemd made it removes: nothing above the unit's cgroup is ours.
+  if (unit !== undefined) {
+    const { hierarchy, path, userBus } = unit
+    return {
+      cgroups: [{ hierarchy, path, version: 2, missing: [] }],
+      unit: { name: unit.unit, ...(userBus !== undefined && { userBus }) },
+    }
+  }
+  return {
+    cgroups: made.map((step) => ({
+      hierarchy: step.hierarchy,
+      path: step.path,
+      version: step.hierarchy === facts.cgroup.v2?.mountpoint ? 2 : 1,
+      missing: findMissing(step),
+    })),
   }
 }
 

@@ -87,6 +87,7 @@ function prepareTeardown(input: RunInput, record: ContainerRecord): Teardown {
       state: Buffer.from(renderHookState({ ...record, pid: 0 }, 'stopped')),
     })),
     bundle: record.bundle,
+    ...(record.unit && { unit: record.unit.name }),
     stateDirectory: identify(join(input.rootPath, record.id)),
   })
   const status = createMemfd('tsrunc-teardown-status')

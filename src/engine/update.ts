@@ -11,6 +11,7 @@ import { attachDeviceFilter } from './cgroups/device-filter.ts'
 import { writeCgroup } from './cgroups/files.ts'
 import { freezeCgroups, thawCgroups } from './cgroups/freezer.ts'
 import { writeCgroupFile } from './cgroups/steps.ts'
+import { setUnitProperties } from './systemd/units.ts'
 
 /**
  * Carries out what `plan` makes of the container as it is now. When a step fails, files that were
@@ -71,6 +72,7 @@ function perform(step: Step): void {
   try {
     if (step.kind === 'write-cgroup-file') writeCgroupFile(step)
     else if (step.kind === 'attach-device-filter') attachDeviceFilter(step)
+    else if (step.kind === 'set-unit-properties') setUnitProperties(step)
     else throw new Error(`update does no ${step.kind}: a bug in tsrunc`)
   } catch (error) {
     if (error instanceof StepError) throw error

@@ -3,6 +3,7 @@ import { SpecError } from '../errors.ts'
 import type { CreateOptions, Facts } from '../host/facts.ts'
 import { arrangePlan, type Plan } from '../plan/plan.ts'
 import { planLifecycle } from './lifecycle.ts'
+import { completeUnit } from './linux/systemd/unit.ts'
 import { spec as fields } from './spec.ts'
 import { merge, planFields } from './walk.ts'
 
@@ -14,5 +15,5 @@ export function planCreate(spec: Spec, options: CreateOptions, facts: Facts): Pl
     planFields(fields, spec, '', planning),
   ])
   if (issues !== undefined && issues.length > 0) throw new SpecError('config.json', issues)
-  return arrangePlan(steps ?? [], warnings)
+  return arrangePlan(completeUnit(steps ?? [], planning), warnings)
 }

@@ -3,6 +3,7 @@ import { SpecError } from '../errors.ts'
 import type { CreateOptions, Facts, LimitFacts } from '../host/facts.ts'
 import { arrangePlan, type Plan } from '../plan/plan.ts'
 import { resources as fields } from './linux/resources.ts'
+import { withUnit } from './linux/systemd/unit.ts'
 import { planFields } from './walk.ts'
 
 /**
@@ -20,5 +21,5 @@ export function planUpdate(
   const planning = { spec, options, facts, limits }
   const { steps, issues, warnings } = planFields(fields, resources, '', planning)
   if (issues !== undefined && issues.length > 0) throw new SpecError('resources', issues)
-  return arrangePlan(steps ?? [], warnings)
+  return arrangePlan(withUnit(steps ?? [], planning), warnings)
 }

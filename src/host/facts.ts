@@ -28,6 +28,16 @@ export interface DeviceNode {
   readonly minor: number
 }
 
+/** The service manager that makes units; or why there is none to talk to. */
+export type SystemdFacts =
+  | {
+      /** Below the hierarchy: what all its units lie in; '' for the root. */
+      readonly controlGroup: string
+      /** 257 */
+      readonly version: number
+    }
+  | { readonly problem: string }
+
 export interface ResourceLimit {
   readonly soft: bigint
   readonly hard: bigint
@@ -76,6 +86,8 @@ export interface Facts {
   readonly apparmor: boolean
   readonly selinux: boolean
   readonly seccomp?: SeccompFacts
+  /** With --systemd-cgroup alone. */
+  readonly systemd?: SystemdFacts
 }
 
 /** What the caller asked for beside the config. */
@@ -87,6 +99,10 @@ export interface CreateOptions {
   readonly noNewKeyring: boolean
   readonly preserveFds: number
   readonly systemdCgroup: boolean
+  /** Bus address of the caller's own service manager; absent: the system's is asked. */
+  readonly userBus?: string
+  /** No cgroup is made: the container stays in that of its caller. */
+  readonly withoutCgroup?: boolean
   /** LISTEN_FDS of the caller: fds 3… that go to the container (0: none). */
   readonly listenFds: number
   /** Detached containers need a console socket for a terminal; checked at planning. */
@@ -118,6 +134,8 @@ export interface LimitFacts {
   readonly path: string
   /** Files as they are now, trimmed: `memory.max` → `67108864`. */
   readonly current: ReadonlyMap<string, string>
+  /** The unit of systemd that the cgroup is of. */
+  readonly unit?: { readonly name: string; readonly userBus?: string }
 }
 
 /** What the planner knows of a running container. */

@@ -10,11 +10,13 @@ import {
   type Stats,
   statSync,
 } from 'node:fs'
+import { describeError } from '../errors.ts'
 import type { NamespaceType } from '../plan/steps.ts'
 import { callKernel, hostArchitecture } from '../sys/ffi.ts'
 import { compileSeccomp } from '../sys/libseccomp.ts'
+import { openSystemd, readManager } from '../sys/systemd.ts'
 import { parseHierarchies } from './cgroup-hierarchies.ts'
-import type { CgroupFacts, DeviceNode, Facts, PathKind } from './facts.ts'
+import type { CgroupFacts, DeviceNode, Facts, PathKind, SystemdFacts } from './facts.ts'
 import { markClosed } from './open-cgroups.ts'
 import { findIdMapHelpers, lookAtUserNamespace } from './own-user-namespace.ts'
 import type { Questions } from './questions.ts'
@@ -58,7 +60,17 @@ export function look(
     boundingCapabilities: readMask(status, 'CapBnd'),
     apparmor: readText('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
     selinux: kindOf('/sys/fs/selinux/enforce', false) === 'file',
+    ...(questions.systemd !== undefined && { systemd: askSystemd(questions.systemd.userBus) }),
     ...(seccomp !== undefined && { seccomp: compileSeccomp(seccomp, options) }),
+  }
+}
+
+function askSystemd(userBus: string | undefined): SystemdFacts {
+  try {
+    using systemd = openSystemd(userBus)
+    return readManager(systemd)
+  } catch (error) {
+    return { problem: describeError(error) }
   }
 }
 

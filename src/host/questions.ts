@@ -21,6 +21,8 @@ export interface Questions {
   readonly mapsIds: boolean
   /** The profile that libseccomp has to compile. */
   readonly seccomp?: Seccomp
+  /** The service manager to ask: the system's, or a user's by its bus address. */
+  readonly systemd?: { readonly userBus?: string }
 }
 
 /** What a command asks that makes nothing which the config names. */
@@ -63,6 +65,9 @@ export function inquire(spec: Spec, options: CreateOptions): Questions {
     devices: unique(devices.map(({ path }) => posix.normalize(path))),
     mapsIds: uidMappings.length > 0,
     ...(seccomp === undefined ? {} : { seccomp }),
+    ...(options.systemdCgroup && {
+      systemd: { ...(options.userBus !== undefined && { userBus: options.userBus }) },
+    }),
   }
 }
 

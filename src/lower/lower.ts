@@ -78,7 +78,8 @@ export interface LowerOptions {
 /** Lowers everything up to the container's execve. */
 export function lowerCreate(plan: Plan, options: LowerOptions): Lowered {
   const steps = plan.steps.filter(({ phase }) => phase !== 'poststart' && phase !== 'poststop')
-  const first = steps.findIndex(isLowered)
+  // systemd makes a unit around a process: that of the stage.
+  const first = steps.findIndex((step) => isLowered(step) || step.kind === 'start-unit')
   const prologue = steps.slice(0, first < 0 ? steps.length : first).filter(isHost)
   const context = createContext(steps.slice(prologue.length), options)
   beginProgram(context)
@@ -190,6 +191,8 @@ function endProgram(context: Context): void {
 const INNER_HOOKS: readonly string[] = ['createContainer', 'startContainer']
 const HOST_KINDS: readonly string[] = [
   'make-cgroup',
+  'start-unit',
+  'set-unit-properties',
   'write-cgroup-file',
   'attach-device-filter',
   'join-cgroup',

@@ -22,6 +22,8 @@ export interface Teardown {
   readonly parents: readonly string[]
   /** `state` is the hook's stdin. */
   readonly poststop: readonly { readonly step: RunHook; readonly state: Uint8Array }[]
+  /** A unit of systemd, which has to be told: nothing that a program of system calls can do. */
+  readonly unit?: string
   /** cwd of the hooks. */
   readonly bundle: string
   /** Removed with these files in it. */
@@ -46,6 +48,10 @@ export function lowerTeardown(teardown: Teardown): Program {
   const asm = createAssembler(teardown.architecture)
   const done = asm.label('done')
   asm.begin(UNDONE_RECORD)
+  if (teardown.unit !== undefined) {
+    asm.fail(FAIL.refused, `unit ${teardown.unit} has to be stopped`)
+    return asm.finish()
+  }
   const directory = lockStateDirectory(asm, teardown.stateDirectory, done)
   for (const { path, version } of teardown.cgroups) {
     asm.begin(undoneCgroup(path))

@@ -9,12 +9,17 @@ import type {
   Step,
   StepKind,
 } from './steps.ts'
+import type { BusValue, UnitProperty } from './unit-property.ts'
 
 type Describe<K extends StepKind> = (step: Extract<Step, { readonly kind: K }>) => string
 
 const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
   'make-cgroup': ({ hierarchy, path, inherit, enable }) =>
     `make cgroup ${hierarchy}${path}${list(', inheriting', inherit)}${list(', enabling', enable)}`,
+  'start-unit': ({ unit, path, properties }) =>
+    `start unit ${unit} around init, its cgroup ${path}${describeProperties(properties)}`,
+  'set-unit-properties': ({ unit, properties }) =>
+    `set properties of unit ${unit}${describeProperties(properties)}`,
   'write-cgroup-file': ({ hierarchy, path, file, value }) =>
     `write ${quote(value)} to ${hierarchy}${path}/${file}`,
   'attach-device-filter': ({ hierarchy, path, listing }) =>
@@ -150,6 +155,17 @@ function describeAttributes({ set, clear }: AttributeChange, prefix: string): st
 function list(title: string, words: readonly (string | number)[]): string {
   if (words.length === 0) return ''
   return `${title} ${words.map((word) => (typeof word === 'string' ? quote(word) : word)).join(' ')}`
+}
+
+function describeProperties(properties: readonly UnitProperty[]): string {
+  const words = properties.map(({ name, value }) => `${name}=${describeValue(value)}`)
+  return words.length === 0 ? '' : ` (${words.join(', ')})`
+}
+
+function describeValue(value: BusValue): string {
+  if (typeof value !== 'object') return value === INFINITY ? 'infinity' : quote(String(value))
+  if ('signature' in value) return describeValue(value.value)
+  return `[${value.map(describeValue).join(' ')}]`
 }
 
 /** Only where a reader could not tell where the word ends. */

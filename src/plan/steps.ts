@@ -9,6 +9,7 @@
  */
 import type { Pointer } from '../errors.ts'
 import type { Phase } from './phases.ts'
+import type { UnitProperty } from './unit-property.ts'
 
 export type NamespaceType = 'pid' | 'network' | 'mount' | 'ipc' | 'uts' | 'user' | 'cgroup' | 'time'
 
@@ -119,6 +120,31 @@ export interface WriteCgroupFile extends Base {
   readonly missing?: 'skip' | { readonly file: string; readonly value: string }
   /** What would enable the controller, for the error when the file is missing. */
   readonly hint?: string
+}
+
+/**
+ * Has systemd make a transient scope, and with it its cgroup, around the stage: init is cloned in
+ * it. Undone by stopping the unit.
+ */
+export interface StartUnit extends Base {
+  readonly kind: 'start-unit'
+  /** `tsrunc-web1.scope` */
+  readonly unit: string
+  /** Of cgroup v2. */
+  readonly hierarchy: string
+  /** Where systemd puts the unit's cgroup, below the hierarchy's mount point. */
+  readonly path: string
+  readonly properties: readonly UnitProperty[]
+  /** Bus address of a user's service manager; absent: the system's. */
+  readonly userBus?: string
+}
+
+/** Tells systemd the new limits of a unit that is there. */
+export interface SetUnitProperties extends Base {
+  readonly kind: 'set-unit-properties'
+  readonly unit: string
+  readonly properties: readonly UnitProperty[]
+  readonly userBus?: string
 }
 
 /** Attaches an eBPF program of type BPF_PROG_TYPE_CGROUP_DEVICE to a cgroup v2 directory. */
@@ -232,6 +258,8 @@ export interface RunHook extends Base {
 
 export type HostStep =
   | MakeCgroup
+  | StartUnit
+  | SetUnitProperties
   | WriteCgroupFile
   | AttachDeviceFilter
   | JoinCgroup

@@ -4,7 +4,7 @@
  */
 import type { ListedInstruction } from '../lower/listing.ts'
 import type { RunHook } from '../plan/steps.ts'
-import type { ContainerRecord, RecordedCgroup, RecordedListener } from './record.ts'
+import type { ContainerRecord, RecordedCgroup, RecordedListener, RecordedUnit } from './record.ts'
 
 type Check = (value: unknown) => boolean
 
@@ -22,6 +22,10 @@ const isAbsolutePath: Check = (value) =>
   typeof value === 'string' &&
   value.startsWith('/') &&
   !value.split('/').some((name) => name === '..' || name === '.')
+
+/** Whatever it names, `delete` stops: scopes alone. */
+export const isUnitName: Check = (value) =>
+  typeof value === 'string' && /^[A-Za-z0-9:_.\\-]+\.scope$/.test(value)
 
 function optional(check: Check): Check {
   return (value) => value === undefined || check(value)
@@ -69,6 +73,8 @@ const CGROUP: Shape<RecordedCgroup> = {
   missing: listOf(isAbsolutePath),
 }
 
+const UNIT: Shape<RecordedUnit> = { name: isUnitName, userBus: optional(isText) }
+
 const INSTRUCTION: Shape<ListedInstruction> = {
   origin: isText,
   op: isText,
@@ -100,6 +106,7 @@ const RECORD: Shape<ContainerRecord> = {
   startTime: isText,
   bootId: isText,
   cgroups: listOf(shapedAs(CGROUP)),
+  unit: optional(shapedAs(UNIT)),
   hooks: shapedAs({ poststart: hooks, poststop: hooks }),
   lane: isCount,
   startIndex: isIndex,

@@ -24,6 +24,13 @@ export interface RecordedListener extends SeccompListener {
   readonly origin: string
 }
 
+/** The unit of systemd that a container lives in. */
+export interface RecordedUnit {
+  readonly name: string
+  /** Bus address of the user's service manager that has it; absent: the system's. */
+  readonly userBus?: string
+}
+
 export interface ContainerRecord {
   readonly version: number
   readonly id: string
@@ -43,6 +50,7 @@ export interface ContainerRecord {
   readonly startTime: string
   readonly bootId: string
   readonly cgroups: readonly RecordedCgroup[]
+  readonly unit?: RecordedUnit
   readonly hooks: { readonly poststart: readonly RunHook[]; readonly poststop: readonly RunHook[] }
   /** The lane of the container's process in the status page. */
   readonly lane: number

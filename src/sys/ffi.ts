@@ -67,6 +67,11 @@ export function addressOf(buffer: Uint8Array): bigint {
   return loadKoffi().address(buffer)
 }
 
+/** The C string at an address. */
+export function readText(address: bigint): string {
+  return loadKoffi().decode(address, 'char', -1) as string
+}
+
 /** The machine that this process runs on, as system call tables name it. */
 export function hostArchitecture(): Architecture {
   if (process.arch === 'x64' || process.arch === 'arm64') return process.arch

@@ -2,7 +2,13 @@
 import { chownSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { StepError, SyscallError } from '../../errors.ts'
-import type { JoinCgroup, MakeCgroup, OwnCgroup, WriteCgroupFile } from '../../plan/steps.ts'
+import type {
+  JoinCgroup,
+  MakeCgroup,
+  OwnCgroup,
+  StartUnit,
+  WriteCgroupFile,
+} from '../../plan/steps.ts'
 import { codeOf, isRemoved, writeCgroup } from './files.ts'
 import { findProcesses } from './processes.ts'
 
@@ -24,7 +30,7 @@ export function findMissing(step: MakeCgroup): readonly string[] {
  * Refuses a cgroup that others live in: its limits would be theirs, and `delete` would kill them.
  * To be asked before anything is recorded.
  */
-export function checkUnused(step: MakeCgroup): void {
+export function checkUnused(step: MakeCgroup | StartUnit): void {
   const count = findProcesses([step.hierarchy + step.path]).length
   if (count === 0) return
   throw new StepError(

@@ -4,7 +4,7 @@ import type { CgroupFacts, CgroupHierarchy } from '../../host/facts.ts'
 import { CGROUP_HOME } from '../../plan/cgroup-home.ts'
 import type { JoinCgroup, MakeCgroup } from '../../plan/steps.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
-import { notYet } from '../walk.ts'
+import { planUnit, unitCgroupOf } from './systemd/unit.ts'
 
 /**
  * Path of the container's cgroup below each hierarchy's mount point. Never below the caller's own
@@ -14,20 +14,24 @@ import { notYet } from '../walk.ts'
 export function cgroupPathOf(planning: Planning): string {
   if (planning.limits !== undefined) return planning.limits.path
   const configured = planning.spec.linux?.cgroupsPath ?? ''
+  if (planning.options.systemdCgroup) return unitCgroupOf(configured, planning)
   if (configured.startsWith('/')) return configured
   return `${planning.facts.cgroup.home ?? CGROUP_HOME}/${configured === '' ? planning.options.id : configured}`
 }
 
-/** v2 alone: the directory that the container's process is cloned into. */
+/** v2 alone: the directory that the container's process is cloned into. In a unit the stage is. */
 export function cgroupToCloneInto(planning: Planning): string | undefined {
+  if (planning.options.systemdCgroup || planning.options.withoutCgroup) return undefined
   const { mode } = planning.facts.cgroup
   const { v2 } = openHierarchies(planning)
   return mode === 'unified' && v2 !== undefined ? v2.mountpoint + cgroupPathOf(planning) : undefined
 }
 
 /** Those that the container gets a cgroup in. In the others it stays in the caller's. */
-export function openHierarchies({ facts }: Planning): Pick<CgroupFacts, 'v1' | 'v2'> {
+export function openHierarchies({ facts, options }: Planning): Pick<CgroupFacts, 'v1' | 'v2'> {
   const { v1, v2 } = facts.cgroup
+  // A unit is made by the caller's service manager, in what is delegated to that.
+  if (options.systemdCgroup && v2 !== undefined) return { v1, v2 }
   return {
     v1: v1.filter(({ closed }) => closed === undefined),
     ...(v2 !== undefined && v2.closed === undefined && { v2 }),
@@ -42,9 +46,8 @@ function planDefaultCgroups(at: Pointer, planning: Planning): Contribution {
 }
 
 function planCgroups(configured: string, at: Pointer, planning: Planning): Contribution {
-  if (planning.options.systemdCgroup) {
-    return { issues: [notYet('--systemd-cgroup', 'the systemd cgroup driver')] }
-  }
+  if (planning.options.withoutCgroup) return {}
+  if (planning.options.systemdCgroup) return planUnit(configured, at, planning)
   const issues = configured === '' ? [] : checkPath(configured, at)
   if (issues.length > 0) return { issues }
   const path = cgroupPathOf(planning)

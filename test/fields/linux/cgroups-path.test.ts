@@ -58,13 +58,6 @@ test.each([
     })
 })
 
-test('the systemd driver is refused for now', () => {
-  const { issues } = plan({ systemdCgroup: true, linux: { cgroupsPath: 'a:b:c' } })
-  expect(issues?.map(({ message }) => message)).toEqual([
-    'not supported yet: --systemd-cgroup (the systemd cgroup driver)',
-  ])
-})
-
 test('a unified host has one directory, with all its controllers, and nothing to join', () => {
   expect(plan({ cgroup: UNIFIED, linux: { cgroupsPath: '/a' } }).steps).toEqual([
     {

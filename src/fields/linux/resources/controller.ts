@@ -49,6 +49,7 @@ export function planController(
   const { settings, issues = [], warnings = [] } = wish(version)
   const first = settings[0]
   if (first === undefined || issues.length > 0) return { issues, warnings }
+  if (planning.options.withoutCgroup) return { issues: [refuse(at, WITHOUT_CGROUP)], warnings }
   if (found === undefined) return { issues: [missingController(name, at, planning)], warnings }
   const path = cgroupPathOf(planning)
   const steps = settings.map(({ field, ...setting }): WriteCgroupFile => {
@@ -96,6 +97,8 @@ export function missingController(name: ControllerName, at: Pointer, planning: P
   const mount = `mount -t cgroup -o ${v1} ${v1} /sys/fs/cgroup/${v1}`
   return refuse(at, `the ${v1} controller is not mounted on this host (${kernel}, and: ${mount})`)
 }
+
+export const WITHOUT_CGROUP = 'a limit needs a cgroup, and --cgroup-manager disabled makes none'
 
 /** What the host cannot do, rather than what the config should say. */
 export function refuse(pointer: Pointer, reason: string): Issue {

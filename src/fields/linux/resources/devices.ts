@@ -32,6 +32,10 @@ function planDevices(rules: readonly DeviceRule[], at: Pointer, planning: Planni
     const words = 'without effect: only root of the machine may filter devices'
     return rules.length === 0 ? {} : { warnings: [`${at}: ${words}`] }
   }
+  if (planning.options.withoutCgroup) {
+    const words = 'without effect: --cgroup-manager disabled makes no cgroup to keep devices from'
+    return rules.length === 0 ? {} : { warnings: [`${at}: ${words}`] }
+  }
   const inV1 = findController('devices', planning)
   const { v2 } = planning.facts.cgroup
   if (inV1 === undefined && v2 === undefined) {

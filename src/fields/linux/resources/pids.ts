@@ -7,7 +7,8 @@ export const pids: Field<Pids> = { plan: planPids }
 
 function planPids({ limit }: Pids, at: Pointer, planning: Planning): Contribution {
   // Unlimited is what a host without the controller gives.
-  if (limit < 0n && findController('pids', planning) === undefined) return {}
+  const isThere = !planning.options.withoutCgroup && findController('pids', planning) !== undefined
+  if (limit < 0n && !isThere) return {}
   const setting = { field: 'limit', file: 'pids.max', value: limitOfTasks(limit) }
   return planController('pids', at, planning, () => ({ settings: [setting] }))
 }

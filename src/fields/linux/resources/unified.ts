@@ -3,7 +3,7 @@ import type { Issue, Pointer } from '../../../errors.ts'
 import type { WriteCgroupFile } from '../../../plan/steps.ts'
 import type { Contribution, Field, Planning } from '../../field.ts'
 import { cgroupPathOf } from '../cgroups-path.ts'
-import { refuse } from './controller.ts'
+import { refuse, WITHOUT_CGROUP } from './controller.ts'
 
 /** Files of cgroup v2 by name. The last of the resources: what stands here wins. */
 export const unified: Field<Readonly<Record<string, string>>> = { plan: planUnified }
@@ -15,6 +15,7 @@ function planUnified(
 ): Contribution {
   const entries = Object.entries(files)
   if (entries.length === 0) return {}
+  if (planning.options.withoutCgroup) return { issues: [refuse(at, WITHOUT_CGROUP)] }
   const { mode, v2 } = planning.facts.cgroup
   if (mode !== 'unified' || v2 === undefined) {
     return { issues: [refuse(at, NEEDS_V2)] }
