@@ -11,7 +11,7 @@ import { Script } from 'node:vm'
 const BUNDLE = 'tsrunc.js'
 
 /** Commands that compile a config.json want all of the bundle, the others a small part of it. */
-const COMPILING = ['create', 'run', 'exec', 'plan']
+const COMPILING = ['create', 'run', 'exec', 'update', 'mounts', 'plan']
 
 /** The name of the code cache for a command line; `request` is what the front recorded. */
 export function chooseCodeCache(request: Buffer): string {
