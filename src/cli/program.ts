@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandDefinition>>> = {
   pause: async () => (await import('./commands/pause.ts')).pause,
   resume: async () => (await import('./commands/resume.ts')).resume,
   update: async () => (await import('./commands/update.ts')).update,
+  mounts: async () => (await import('./commands/mounts.ts')).mounts,
   events: async () => (await import('./commands/events.ts')).events,
   wait: async () => (await import('./commands/wait.ts')).wait,
   run: async () => (await import('./commands/run.ts')).run,
@@ -97,10 +98,15 @@ async function parseCommand(
   }
   checkCount(name, definition.positionals, positionals)
   return {
-    subject: [name, ...positionals.slice(0, 1)].join(' '),
+    subject: [name, ...positionals.slice(0, hasVerb(definition) ? 2 : 1)].join(' '),
     failureStatus: definition.failureStatus ?? 1,
     run: (context) => definition.run(positionals, options, context),
   }
+}
+
+/** `mounts add ID FILE` */
+function hasVerb({ positionals }: CommandDefinition): boolean {
+  return positionals.length > 1 && positionals[0]?.includes('|') === true
 }
 
 function defineCommand(name: string, definition: CommandDefinition): Command {

@@ -14,6 +14,7 @@ const EXPORTS = {
   validateConfig: 'config.schema.json',
   validateProcess: 'process.schema.json',
   validateResources: 'resources.schema.json',
+  validateMounts: 'mounts.schema.json',
   validateState: 'state.schema.json',
   validateFeatures: 'features.schema.json',
 }

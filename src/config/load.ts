@@ -5,16 +5,18 @@ import { type Issue, type Pointer, SpecError, UsageError } from '../errors.ts'
 import type { Check } from './checks/check.ts'
 import { processChecks } from './checks/process.ts'
 import { resourceChecks } from './checks/resources.ts'
+import { commonChecks } from './checks/whole-spec.ts'
 import { runChecks } from './checks.ts'
 import { toIssues } from './complaints.ts'
 import { type JsonDocument, locate, parseJson } from './parse-json.ts'
 import { explainFailure, nameDocument, readDocument } from './read-document.ts'
-import type { Features, Process, Resources, Spec, State } from './spec.ts'
+import type { Features, Mount, Process, Resources, Spec, State } from './spec.ts'
 import {
   shapes,
   type Validator,
   validateConfig,
   validateFeatures,
+  validateMounts,
   validateProcess,
   validateResources,
   validateState,
@@ -46,8 +48,13 @@ export interface LoadedResources extends Omit<Loaded, 'spec'> {
   readonly resources: Resources
 }
 
+interface MountsFile {
+  readonly mounts: readonly Mount[]
+}
+
 interface Kinds {
   readonly config: Spec
+  readonly mounts: MountsFile
   readonly process: Process
   readonly resources: Resources
   readonly state: State
@@ -56,6 +63,7 @@ interface Kinds {
 
 const validators: Readonly<Record<keyof Kinds, Validator>> = {
   config: validateConfig,
+  mounts: validateMounts,
   process: validateProcess,
   resources: validateResources,
   state: validateState,
@@ -95,6 +103,14 @@ export function loadProcess(path: string): LoadedProcess {
 export function loadResources(path: string): LoadedResources {
   const { value, ...loaded } = loadPart('resources', path, RESOURCES, wrapResources, resourceChecks)
   return { ...loaded, resources: value }
+}
+
+/** The file of `mounts add` and `mounts remove`: config.json's `mounts` alone. */
+export function loadMounts(path: string): Loaded {
+  const wrap = ({ mounts }: MountsFile) => ({ ociVersion: '', mounts })
+  const checks = commonChecks.filter(({ reads }) => reads.includes('/mounts'))
+  const { value, ...loaded } = loadPart('mounts', path, '', wrap, checks)
+  return { ...loaded, spec: wrap(value) }
 }
 
 /** What is wrong with resources that no file holds; their pointers begin at the resources. */

@@ -23,8 +23,9 @@ export interface Validator {
 export const validateConfig: Validator
 export const validateProcess: Validator
 export const validateResources: Validator
+export const validateMounts: Validator
 export const validateState: Validator
 export const validateFeatures: Validator
-export const shapes: Readonly<Record<'config' | 'process' | 'resources' | 'state' | 'features', Shape>>
+export const shapes: Readonly<Record<'config' | 'process' | 'resources' | 'mounts' | 'state' | 'features', Shape>>
 /** What a pattern wants, in words. */
 export const patternTitles: Readonly<Record<string, string>>

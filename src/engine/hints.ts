@@ -41,6 +41,8 @@ const HINTS: Readonly<Record<string, string>> = {
   'seccomp EACCES': 'loading a filter needs CAP_SYS_ADMIN or /process/noNewPrivileges',
   'sethostname EPERM': 'the hostname needs a uts namespace of its own',
   'mknodat EPERM': 'making device nodes needs CAP_MKNOD',
+  'umount2 EINVAL': 'nothing is mounted there',
+  'umount2 ENOENT': 'there is no such path in the container',
   'write EINVAL': 'the kernel does not take this value',
   'execve EACCES':
     'is the file executable for its user, its mount not noexec, and its interpreter executable too?',

@@ -44,7 +44,7 @@ export function planEntrance(
  * A pid namespace is entered by children alone: before the clone. The others only after it: who
  * has joined a cgroup namespace cannot put a child into what lies above its root (`nsdelegate`).
  */
-function planJoins(planning: Planning, { namespaces }: ContainerFacts): readonly InitStep[] {
+export function planJoins(planning: Planning, { namespaces }: ContainerFacts): readonly InitStep[] {
   // Who has no privileges gets them in the container's user namespace, for the others.
   const early: readonly NamespaceType[] = isPrivileged(planning) ? ['pid'] : ['user', 'pid']
   const join = (phase: 'stage' | 'namespaces', isWanted: (type: NamespaceType) => boolean) =>

@@ -99,6 +99,7 @@ export const MS = group('MS_', {
 })
 
 export const MNT = group('MNT_', { DETACH: 2 })
+export const UMOUNT = group('UMOUNT_', { NOFOLLOW: 8 })
 
 /** mount_setattr(2), fsmount(2). */
 export const MOUNT_ATTR = group('MOUNT_ATTR_', {

@@ -73,6 +73,7 @@ const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
   'make-directory': ({ path }) => `make directory ${path}`,
   'mask-path': ({ path }) => `mask ${path}`,
   'make-path-readonly': ({ path }) => `make ${path} read-only`,
+  unmount: ({ destination }) => `unmount ${destination}`,
   'enter-root': ({ method, propagation }) =>
     `${method === 'pivot' ? 'pivot into' : 'move to'} the root${propagation === undefined ? '' : `, made ${propagation.recursive ? 'r' : ''}${propagation.propagation}`}`,
   'own-stdio': ({ uid, gid }) => `give stdio to ${uid}:${gid}`,

@@ -136,3 +136,12 @@ function phasesOf(command: 'create' | 'exec'): ReadonlySet<Phase> {
 
 export const CREATE_PHASES = phasesOf('create')
 export const EXEC_PHASES = phasesOf('exec')
+/** `mounts add` and `mounts remove`: into the container, and no more than that. */
+export const MOUNTS_PHASES: ReadonlySet<Phase> = new Set([
+  'stage',
+  'clone',
+  'namespaces',
+  'user',
+  'mounts',
+  'readonly',
+])

@@ -488,6 +488,12 @@ export interface MakePathReadonly extends Base {
   readonly path: string
 }
 
+/** Takes away what is mounted on a path below the root; who uses it keeps it. */
+export interface Unmount extends Base {
+  readonly kind: 'unmount'
+  readonly destination: string
+}
+
 /** pivot_root(2), or with --no-pivot MS_MOVE and chroot(2). */
 export interface EnterRoot extends Base {
   readonly kind: 'enter-root'
@@ -702,6 +708,7 @@ export type InitStep =
   | MakeSymlink
   | MaskPath
   | MakePathReadonly
+  | Unmount
   | EnterRoot
   | OwnStdio
   | OpenTerminal

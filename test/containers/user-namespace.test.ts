@@ -1,7 +1,6 @@
 import { chmodSync, chownSync, mkdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, it } from 'vitest'
-import type { Config } from './config.ts'
 import {
   type Bundle,
   createContainer,
@@ -10,6 +9,7 @@ import {
   probe,
   runContainer,
 } from './rig.ts'
+import { addUserNamespace, FIRST, map } from './user-namespace.ts'
 
 interface Report {
   readonly uids: readonly number[]
@@ -25,24 +25,6 @@ interface Stat {
   readonly gid: number
   readonly major: number
   readonly minor: number
-}
-
-/** Beyond all ids that are somebody's here. */
-const FIRST = 200_000_000
-
-function map(size = 65_536) {
-  return [{ containerID: 0, hostID: FIRST, size }]
-}
-
-/** The container's root owns its tree, and can reach it. */
-export function addUserNamespace(config: Config, bundle: Bundle): void {
-  config.linux.namespaces.push({ type: 'user' })
-  config.linux.uidMappings = map()
-  config.linux.gidMappings = map()
-  chmodSync(dirname(bundle.directory), 0o711)
-  for (const name of ['', 'proc', 'sys', 'dev', 'tmp', 'etc']) {
-    chownSync(join(bundle.rootfs, name), FIRST, FIRST)
-  }
 }
 
 describeContainers('user namespaces', (runtime) => {

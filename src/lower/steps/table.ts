@@ -42,6 +42,7 @@ import { lowerRemount } from './remount.ts'
 import { lowerBindRootfs, lowerEnterRoot, lowerFinishReadonly, lowerPropagation } from './rootfs.ts'
 import { lowerArrangeDescriptors, lowerSeccomp, lowerWaitForStart } from './start.ts'
 import { lowerAttachTerminal, lowerBindConsole, lowerOpenTerminal } from './terminal.ts'
+import { lowerUnmount } from './unmount.ts'
 import {
   lowerBecomeRoot,
   lowerSetDumpable,
@@ -87,6 +88,7 @@ const LOWER: Table = {
   'make-directory': lowerMakeDirectory,
   'mask-path': lowerMaskPath,
   'make-path-readonly': lowerReadonlyPath,
+  unmount: lowerUnmount,
   'enter-root': lowerEnterRoot,
   'own-stdio': lowerOwnStdio,
   'open-terminal': lowerOpenTerminal,
