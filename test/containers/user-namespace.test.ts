@@ -1,15 +1,8 @@
-import { chmodSync, chownSync, mkdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { chmodSync, mkdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import {
-  type Bundle,
-  createContainer,
-  describeContainers,
-  invoke,
-  probe,
-  runContainer,
-} from './rig.ts'
-import { addUserNamespace, FIRST, map } from './user-namespace.ts'
+import { createContainer, describeContainers, invoke, probe, runContainer } from './rig.ts'
+import { addUserNamespace, FIRST } from './user-namespace.ts'
 
 interface Report {
   readonly uids: readonly number[]

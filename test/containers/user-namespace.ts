@@ -7,7 +7,7 @@ import type { Bundle } from './rig.ts'
 /** Beyond all ids that are somebody's here. */
 export const FIRST = 200_000_000
 
-export function map(size = 65_536) {
+function map(size = 65_536) {
   return [{ containerID: 0, hostID: FIRST, size }]
 }
 
