@@ -19,6 +19,7 @@ import { setOomScore } from './oom-score.ts'
 import { announceProcess } from './pid-file.ts'
 import type { Answer, Meeting } from './protocol.ts'
 import { raiseLimit } from './raise-limit.ts'
+import { joinResctrlGroup, makeResctrlGroup } from './resctrl.ts'
 import { setUnitProperties, startUnit } from './systemd/units.ts'
 
 export interface Creation {
@@ -140,6 +141,12 @@ function performStep(creation: Creation, step: HostStep): void {
       break
     case 'join-cgroup':
       joinCgroup(step, pid)
+      break
+    case 'make-resctrl-group':
+      makeResctrlGroup(step)
+      break
+    case 'join-resctrl-group':
+      joinResctrlGroup(step, pid)
       break
     case 'own-cgroup':
       ownCgroup(step)

@@ -7,6 +7,7 @@ import type { Architecture } from '../sys/syscall-numbers.ts'
 import { killCgroups, removeCgroups } from './cgroups/remove.ts'
 import { killContainerProcess } from './container-process.ts'
 import { runHook } from './hooks.ts'
+import { removeResctrlGroups } from './resctrl.ts'
 import { removeUnit } from './systemd/units.ts'
 
 export interface Destruction {
@@ -35,6 +36,7 @@ export function destroyContainer(destruction: Destruction): void {
     () => killContainerProcess(record),
     () => (unit === undefined ? undefined : removeUnit(unit)),
     () => removeCgroups(cgroups),
+    () => removeResctrlGroups(record.resctrlGroups ?? []),
   ]) {
     try {
       effect()

@@ -5,6 +5,7 @@ import { copyUp } from './copy-up.ts'
 import { type Creation, hookContainer } from './creation.ts'
 import { type ExecutableKind, inspectExecutable } from './executable.ts'
 import { fdsOf, openHookFiles } from './hooks.ts'
+import { moveNetDevice } from './net-devices.ts'
 import { findHome } from './passwd.ts'
 import type { Answer, Meeting } from './protocol.ts'
 import { passTerminal } from './terminal.ts'
@@ -28,6 +29,10 @@ export function exchange(creation: Creation, step: Exchange, meeting: Meeting): 
     case 'mount-filesystem':
       if (first === undefined || second === undefined) throw new Error('copy-up without its fds')
       copyUp(first, second)
+      return { verdict: 'proceed' }
+    case 'move-net-device':
+      if (first === undefined) throw new Error('no netlink socket: a bug in tsrunc')
+      moveNetDevice(step, first)
       return { verdict: 'proceed' }
     case 'load-seccomp':
       throw new Error('create loads no filter: a bug in tsrunc')

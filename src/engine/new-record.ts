@@ -13,6 +13,11 @@ export const INIT_LANE = 1
 export function createRecord(input: CreateInput): ContainerRecord {
   const { options, spec, plan, lowered, facts } = input
   const rootfs = plan.steps.find((step) => step.kind === 'bind-rootfs')
+  const resctrlGroups = plan.steps
+    .flatMap((step) =>
+      step.kind === 'make-resctrl-group' && step.sharing === 'own' ? step.path : [],
+    )
+    .toReversed()
   return {
     version: RECORD_VERSION,
     id: options.id,
@@ -27,6 +32,7 @@ export function createRecord(input: CreateInput): ContainerRecord {
     startTime: '',
     bootId: readBootId(),
     ...describePlace(input),
+    ...(resctrlGroups.length > 0 && { resctrlGroups }),
     hooks: lowered.epilogue,
     ...describeStart(input),
   }

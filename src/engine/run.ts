@@ -94,6 +94,7 @@ function prepareTeardown(input: RunInput, record: ContainerRecord): Teardown {
     parents: record.cgroups.flatMap((cgroup) =>
       findOwnParents(cgroup).map((directory) => join(cgroup.hierarchy, directory)),
     ),
+    directories: record.resctrlGroups ?? [],
     poststop: record.hooks.poststop.map((step) => ({
       step,
       state: Buffer.from(renderHookState({ ...record, pid: 0 }, 'stopped')),

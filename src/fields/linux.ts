@@ -2,10 +2,12 @@ import type { Linux } from '../config/spec.ts'
 import type { Fields } from './field.ts'
 import { cgroupsPath } from './linux/cgroups-path.ts'
 import { devices } from './linux/devices.ts'
+import { intelRdt } from './linux/intel-rdt.ts'
 import { maskedPaths } from './linux/masked-paths.ts'
 import { memoryPolicy } from './linux/memory-policy.ts'
 import { mountLabel } from './linux/mount-label.ts'
 import { namespaces } from './linux/namespaces.ts'
+import { netDevices } from './linux/net-devices.ts'
 import { personality } from './linux/personality.ts'
 import { readonlyPaths } from './linux/readonly-paths.ts'
 import { resources } from './linux/resources.ts'
@@ -27,12 +29,12 @@ export const linux: Fields<Linux> = {
   rootfsPropagation,
   sysctl,
   devices,
-  netDevices: { unsupported: 'network devices' },
+  netDevices,
   // Read-only first: a path may be in both lists, and a mask shall lie on top.
   readonlyPaths,
   maskedPaths,
   mountLabel,
-  intelRdt: { unsupported: 'Intel RDT' },
+  intelRdt,
   memoryPolicy,
   personality,
   seccomp,

@@ -83,6 +83,8 @@ export interface Facts {
   /** The caller's own sets, as masks (CapPrm, CapBnd of /proc/self/status). */
   readonly permittedCapabilities: bigint
   readonly boundingCapabilities: bigint
+  /** Where resctrl is mounted, if it is. */
+  readonly resctrl?: string
   readonly apparmor: boolean
   readonly selinux: boolean
   readonly seccomp?: SeccompFacts

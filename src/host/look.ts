@@ -58,6 +58,7 @@ export function look(
     lastCapability: Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'latin1')),
     permittedCapabilities: readMask(status, 'CapPrm'),
     boundingCapabilities: readMask(status, 'CapBnd'),
+    ...(kindOf(`${RESCTRL}/schemata`, false) === 'file' && { resctrl: RESCTRL }),
     apparmor: readText('/sys/module/apparmor/parameters/enabled').startsWith('Y'),
     selinux: kindOf('/sys/fs/selinux/enforce', false) === 'file',
     ...(questions.systemd !== undefined && { systemd: askSystemd(questions.systemd.userBus) }),
@@ -65,6 +66,8 @@ export function look(
   }
 }
 
+/** Where resctrl is mounted, if it is: the kernel makes the directory. */
+const RESCTRL = '/sys/fs/resctrl'
 function askSystemd(userBus: string | undefined): SystemdFacts {
   try {
     using systemd = openSystemd(userBus)

@@ -247,8 +247,8 @@ export const SECCOMP_FLAG = group('SECCOMP_FILTER_FLAG_', {
   WAIT_KILLABLE_RECV: 32,
 })
 
-export const AF = group('AF_', { UNIX: 1 })
-export const SOCK = group('SOCK_', { DGRAM: 2, CLOEXEC: 0o2000000 })
+export const AF = group('AF_', { UNIX: 1, NETLINK: 16 })
+export const SOCK = group('SOCK_', { DGRAM: 2, RAW: 3, CLOEXEC: 0o2000000 })
 export const IOCTL = group('', {
   TCGETS: 0x5401,
   TIOCSCTTY: 0x540e,

@@ -41,6 +41,8 @@ export interface Lowered {
  *   path of its interpreter, at most ANSWER_LIMIT bytes; no bytes: nothing to check.
  * - `mount-filesystem` (tmpcopyup): fds [what the destination held, the detached mount]. Answer:
  *   nothing, once everything is copied.
+ * - `move-net-device`: fds [rtnetlink socket of the container's network namespace]. Answer:
+ *   nothing, once the device is there.
  * - `attach-terminal`: fds [master]. Answer: nothing, once the master is where it belongs.
  * - `load-seccomp` (with a listener): fds [listener]. Answer: nothing, once the agent has it. The
  *   process waits under its filter.
@@ -196,6 +198,8 @@ const HOST_KINDS: readonly string[] = [
   'write-cgroup-file',
   'attach-device-filter',
   'join-cgroup',
+  'make-resctrl-group',
+  'join-resctrl-group',
   'own-cgroup',
   'set-oom-score',
   'map-ids',

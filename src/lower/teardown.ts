@@ -21,6 +21,8 @@ export interface Teardown {
   /** Directories above them that create made: removed unless another container lives there. */
   readonly parents: readonly string[]
   /** `state` is the hook's stdin. */
+  /** Further directories that went with the container alone, the deepest first. */
+  readonly directories?: readonly string[]
   readonly poststop: readonly { readonly step: RunHook; readonly state: Uint8Array }[]
   /** A unit of systemd, which has to be told: nothing that a program of system calls can do. */
   readonly unit?: string
@@ -67,6 +69,13 @@ export function lowerTeardown(teardown: Teardown): Program {
     asm.begin(undoneCgroup(path))
     const next = asm.label('left')
     asm.call('unlinkat', [AT_FDCWD, text(asm, path), flags(AT, 'REMOVEDIR')], { on: { '*': next } })
+    asm.place(next)
+  }
+  for (const path of teardown.directories ?? []) {
+    asm.begin(undoneCgroup(path))
+    const next = asm.label('gone')
+    const operands = [AT_FDCWD, text(asm, path), flags(AT, 'REMOVEDIR')]
+    asm.call('unlinkat', operands, { on: { ENOENT: next } })
     asm.place(next)
   }
   for (const { step, state } of teardown.poststop) {

@@ -27,6 +27,9 @@ const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
   'join-cgroup': ({ hierarchy, path, otherwise: other }) =>
     `join cgroup ${hierarchy}${path}${otherwise(other)}`,
   'own-cgroup': ({ hierarchy, path, uid }) => `give cgroup ${hierarchy}${path} to ${uid}`,
+  'make-resctrl-group': ({ path, sharing, schemata }) =>
+    `${sharing === 'given' ? 'find' : 'make'} resctrl group ${path}${list(' with', schemata)}`,
+  'join-resctrl-group': ({ path }) => `join resctrl group ${path}`,
   'set-oom-score': ({ value, denied }) =>
     `set oom_score_adj ${value}${denied === undefined ? '' : ', if allowed'}`,
   'map-ids': ({ uidMappings, gidMappings, setgroups, helpers }) =>
@@ -107,6 +110,8 @@ const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
     `load seccomp filter of ${Math.floor(Buffer.byteLength(filter, 'base64') / 8)} instructions${list(' with', flags)}${listener === undefined ? '' : `, its listener to ${listener.path}`}`,
   execute: ({ args }) => `execute${list('', args)}`,
   'read-home': ({ uid }) => `look up HOME of ${uid}`,
+  'move-net-device': ({ device, name }) =>
+    `move network device ${device}${name === device ? '' : ` as ${name}`}`,
   'inspect-executable': ({ name }) => `inspect the head of ${name}`,
 }
 

@@ -167,6 +167,26 @@ export interface JoinCgroup extends Base {
   readonly otherwise?: string
 }
 
+/** Makes a group of resctrl(4), or finds it. */
+export interface MakeResctrlGroup extends Base {
+  readonly kind: 'make-resctrl-group'
+  /** Absolute, below the mounted resctrl filesystem. */
+  readonly path: string
+  /**
+   * `own`: made for this container and removed with it. `shared`: made if it is missing, else its
+   * schemata must be these. `given`: it must be there.
+   */
+  readonly sharing: 'own' | 'shared' | 'given'
+  /** Lines of its `schemata`: `L3:0=f`. */
+  readonly schemata: readonly string[]
+}
+
+/** Writes the process's pid into `tasks` of a resctrl group. */
+export interface JoinResctrlGroup extends Base {
+  readonly kind: 'join-resctrl-group'
+  readonly path: string
+}
+
 /** Writes /proc/PID/oom_score_adj of the container's process. */
 export interface SetOomScore extends Base {
   readonly kind: 'set-oom-score'
@@ -263,6 +283,8 @@ export type HostStep =
   | WriteCgroupFile
   | AttachDeviceFilter
   | JoinCgroup
+  | MakeResctrlGroup
+  | JoinResctrlGroup
   | OwnCgroup
   | SetOomScore
   | MapIds
@@ -749,7 +771,17 @@ export interface InspectExecutable extends Base {
   readonly name: string
 }
 
-export type ExchangeStep = ReadHome | InspectExecutable
+/**
+ * Moves a network device of the host into the container's network namespace: with its global
+ * addresses, under its new name, and up.
+ */
+export interface MoveNetDevice extends Base {
+  readonly kind: 'move-net-device'
+  readonly device: string
+  readonly name: string
+}
+
+export type ExchangeStep = ReadHome | InspectExecutable | MoveNetDevice
 
 export type Step = HostStep | InitStep | ExchangeStep
 export type StepKind = Step['kind']

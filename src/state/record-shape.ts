@@ -106,6 +106,7 @@ const RECORD: Shape<ContainerRecord> = {
   startTime: isText,
   bootId: isText,
   cgroups: listOf(shapedAs(CGROUP)),
+  resctrlGroups: optional(listOf(isAbsolutePath)),
   unit: optional(shapedAs(UNIT)),
   hooks: shapedAs({ poststart: hooks, poststop: hooks }),
   lane: isCount,

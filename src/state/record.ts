@@ -50,6 +50,8 @@ export interface ContainerRecord {
   readonly startTime: string
   readonly bootId: string
   readonly cgroups: readonly RecordedCgroup[]
+  /** Its own groups of resctrl, the deepest first. */
+  readonly resctrlGroups?: readonly string[]
   readonly unit?: RecordedUnit
   readonly hooks: { readonly poststart: readonly RunHook[]; readonly poststop: readonly RunHook[] }
   /** The lane of the container's process in the status page. */

@@ -1,7 +1,7 @@
-import type { RaiseLoopback, SetSysctl } from '../../plan/steps.ts'
+import type { MoveNetDevice, RaiseLoopback, SetSysctl } from '../../plan/steps.ts'
 import { close } from '../calls.ts'
 import { AF, flags, IOCTL, SOCK, ZERO } from '../constants.ts'
-import type { Context } from '../context.ts'
+import { addMeet, type Context } from '../context.ts'
 import { address, slotValue } from '../operands.ts'
 import { releaseProcfs, writeProcfs } from '../procfs.ts'
 import { encodeInterfaceFlags } from '../structs.ts'
@@ -16,6 +16,17 @@ export function lowerRaiseLoopback({ asm }: Context, _step: RaiseLoopback): void
   asm.call('socket', [flags(AF, 'UNIX'), how, ZERO], { into: socket })
   const shown = address(request, '{"lo", IFF_UP}')
   asm.call('ioctl', [slotValue(socket), flags(IOCTL, 'SIOCSIFFLAGS'), shown])
+  close(asm, socket)
+}
+
+/** A socket stays in the namespace that it was made in: the runtime works through it. */
+export function lowerMoveNetDevice(context: Context, step: MoveNetDevice): void {
+  const { asm } = context
+  const socket = asm.slot('netlink')
+  asm.call('socket', [flags(AF, 'NETLINK'), flags(SOCK, 'RAW', 'CLOEXEC'), ZERO], { into: socket })
+  asm.meet(addMeet(context, { kind: 'exchange', step }), `network device ${step.device}`, {
+    fds: [slotValue(socket)],
+  })
   close(asm, socket)
 }
 

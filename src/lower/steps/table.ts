@@ -37,7 +37,7 @@ import {
   lowerSessionKeyring,
   lowerUnshareCgroup,
 } from './namespaces.ts'
-import { lowerRaiseLoopback, lowerSysctl } from './network.ts'
+import { lowerMoveNetDevice, lowerRaiseLoopback, lowerSysctl } from './network.ts'
 import { lowerRemount } from './remount.ts'
 import { lowerBindRootfs, lowerEnterRoot, lowerFinishReadonly, lowerPropagation } from './rootfs.ts'
 import { lowerArrangeDescriptors, lowerSeccomp, lowerWaitForStart } from './start.ts'
@@ -114,6 +114,7 @@ const LOWER: Table = {
   'load-seccomp': lowerSeccomp,
   execute: lowerExecute,
   'read-home': lowerReadHome,
+  'move-net-device': lowerMoveNetDevice,
   'inspect-executable': lowerInspectExecutable,
 }
 

@@ -1,0 +1,51 @@
+import type { IntelRdt } from '../../config/spec.ts'
+import type { Pointer } from '../../errors.ts'
+import type { JoinResctrlGroup, MakeResctrlGroup } from '../../plan/steps.ts'
+import type { Contribution, Field, Planning } from '../field.ts'
+
+/** Cache and memory bandwidth of Intel and AMD processors, by groups of resctrl. */
+export const intelRdt: Field<IntelRdt> = { plan: planIntelRdt }
+
+/**
+ * With a closID the group is somebody's who shares it among containers; without one it is the
+ * container's own (runtime-spec, config-linux.md#intelrdt).
+ */
+function planIntelRdt(configured: IntelRdt, origin: Pointer, planning: Planning): Contribution {
+  const { resctrl } = planning.facts
+  if (resctrl === undefined) {
+    const expected = 'a host with resctrl mounted (mount -t resctrl resctrl /sys/fs/resctrl)'
+    return { issues: [{ pointer: origin, expected, found: 'none' }] }
+  }
+  const { id } = planning.options
+  const { closID = '', enableMonitoring = false } = configured
+  const schemata = [
+    configured.l3CacheSchema ?? '',
+    configured.memBwSchema ?? '',
+    ...(configured.schemata ?? []),
+  ].filter((line) => line !== '')
+  const group = `${resctrl}/${closID === '' ? id : closID}`
+  const shared = schemata.length === 0 ? 'given' : 'shared'
+  const sharing = closID === '' ? 'own' : shared
+  const monitoring = `${group}/mon_groups/${id}`
+  return {
+    steps: [
+      makeGroup({ path: group, sharing, schemata }, origin),
+      ...(enableMonitoring
+        ? [makeGroup({ path: monitoring, sharing: 'own', schemata: [] }, origin)]
+        : []),
+      joinGroup(group, origin),
+      ...(enableMonitoring ? [joinGroup(monitoring, origin)] : []),
+    ],
+  }
+}
+
+function makeGroup(
+  group: Pick<MakeResctrlGroup, 'path' | 'sharing' | 'schemata'>,
+  origin: Pointer,
+): MakeResctrlGroup {
+  return { kind: 'make-resctrl-group', phase: 'cgroup', origin, ...group }
+}
+
+function joinGroup(path: string, origin: Pointer): JoinResctrlGroup {
+  return { kind: 'join-resctrl-group', phase: 'process', origin, path }
+}
