@@ -85,7 +85,7 @@ function describeLinux(supportedFlags: readonly SeccompFlag[]): LinuxFeatures {
       v1: true,
       v2: true,
       systemd: true,
-      systemdUser: false,
+      systemdUser: true,
       rdma: isThere(resources, 'rdma'),
     },
     seccomp: {
@@ -113,5 +113,6 @@ function describeLinux(supportedFlags: readonly SeccompFlag[]): LinuxFeatures {
 }
 
 function isThere<T>(table: Fields<T>, key: keyof Required<T>): boolean {
-  return !('unsupported' in table[key])
+  const field = table[key]
+  return 'plan' in field || 'fields' in field || 'readBy' in field
 }

@@ -31,8 +31,6 @@ export type Field<T> =
       /** Called when the config does not have the field: what every container gets anyway. */
       readonly absent?: (at: Pointer, planning: Planning) => Contribution
     }
-  /** Not there yet: the config is refused with this reason. Values that ask for nothing pass. */
-  | { readonly unsupported: string }
   /** Without effect on Linux, as the spec allows; the reason. config/ warns of whole sections. */
   | { readonly ignored: string }
   /** Read by another field (named), which plans both. */

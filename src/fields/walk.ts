@@ -1,5 +1,5 @@
 /** Walks a table of fields beside the configured object, in the order of the table. */
-import type { Issue, Pointer } from '../errors.ts'
+import type { Pointer } from '../errors.ts'
 import type { Contribution, Field, Fields, Planning } from './field.ts'
 
 export function planFields<T>(
@@ -30,17 +30,7 @@ function planField<T>(
       ? (field.absent?.(at, planning) ?? {})
       : field.plan(value, at, planning)
   }
-  if ('unsupported' in field) {
-    return value === undefined || asksNothing(value)
-      ? {}
-      : { issues: [notYet(at, field.unsupported)] }
-  }
   return {}
-}
-
-/** What is in the spec but not in this version. */
-export function notYet(pointer: Pointer, what: string): Issue {
-  return { pointer, expected: 'nothing', message: `not supported yet: ${pointer} (${what})` }
 }
 
 export function merge(contributions: readonly Contribution[]): Contribution {
@@ -49,10 +39,4 @@ export function merge(contributions: readonly Contribution[]): Contribution {
     issues: contributions.flatMap(({ issues }) => issues ?? []),
     warnings: contributions.flatMap(({ warnings }) => warnings ?? []),
   }
-}
-
-/** Writers of configs emit `""`, `[]`, `{}` and `false` for what they do not want. */
-function asksNothing(value: unknown): boolean {
-  if (value === '' || value === false) return true
-  return typeof value === 'object' && value !== null && Object.keys(value).length === 0
 }
