@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, readdirSync, readlinkSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { expect, it, onTestFinished } from 'vitest'
 import {
   createContainer,
@@ -21,8 +21,11 @@ interface Event {
   }
 }
 
-const MEMORY = '/sys/fs/cgroup/memory/memory.oom_control'
-const noMemory = existsSync(MEMORY) ? '' : ' (skipped: no v1 memory controller here)'
+const isUnified = existsSync('/sys/fs/cgroup/cgroup.controllers')
+const hasMemory = isUnified
+  ? readFileSync('/sys/fs/cgroup/cgroup.controllers', 'utf8').includes('memory')
+  : existsSync('/sys/fs/cgroup/memory/memory.oom_control')
+const noMemory = hasMemory ? '' : ' (skipped: no memory controller here)'
 
 /** `events` in the background; what it has printed so far, and its end. */
 function listen(runtime: Runtime, args: readonly string[]) {
@@ -42,12 +45,12 @@ function listen(runtime: Runtime, args: readonly string[]) {
   return { child, ended, events: () => lines().map((line) => JSON.parse(line) as Event) }
 }
 
-/** It watches from the moment on that it has one. */
-function hasEventfd(pid: number): boolean {
+/** It watches from the moment on that it has one: an eventfd of v1, a file of v2. */
+function isWatching(pid: number): boolean {
   const directory = `/proc/${pid}/fd`
   return readdirSync(directory).some((fd) => {
     try {
-      return readlinkSync(`${directory}/${fd}`).includes('eventfd')
+      return /eventfd|memory\.events/.test(readlinkSync(`${directory}/${fd}`))
     } catch {
       return false
     }
@@ -102,7 +105,7 @@ describeContainers('events', (runtime) => {
       },
     )
     const { child, events } = listen(runtime, ['--interval', '1h', id])
-    await waitUntil('the watch', () => hasEventfd(child.pid ?? 0))
+    await waitUntil('the watch', () => isWatching(child.pid ?? 0))
     invoke(runtime, ['start', id])
     await waitUntil('the OOM kill', () => events().some(({ type }) => type === 'oom'))
     expect(events()[0]).toEqual({ type: 'oom', id })

@@ -9,6 +9,7 @@ import {
   invoke,
   type Runtime,
   readState,
+  unifiedCgroup,
   waitForStatus,
   waitUntil,
 } from './rig.ts'
@@ -100,16 +101,20 @@ describeContainers('pause and resume', (runtime) => {
     invoke(runtime, ['pause', id])
     expect(invoke(runtime, ['update', '--pids-limit', '33', id])).toMatchObject(QUIET)
     expect(readState(runtime, id).status).toBe('paused')
-    const pids = cgroupDirectory('pids', bundle)
+    const pids = unifiedCgroup(bundle) ?? cgroupDirectory('pids', bundle)
     if (pids !== undefined) expect(readFileSync(join(pids, 'pids.max'), 'latin1').trim()).toBe('33')
     expect(invoke(runtime, ['resume', id])).toMatchObject(QUIET)
   })
 
   it('a container that somebody else froze is paused, too', async () => {
     const { id, bundle } = await startBurning(runtime)
-    const freezer = cgroupDirectory('freezer', bundle)
-    if (freezer === undefined) return
-    writeFileSync(join(freezer, 'freezer.state'), 'FROZEN')
+    const unified = unifiedCgroup(bundle)
+    if (unified !== undefined) writeFileSync(join(unified, 'cgroup.freeze'), '1')
+    else {
+      const freezer = cgroupDirectory('freezer', bundle)
+      if (freezer === undefined) return
+      writeFileSync(join(freezer, 'freezer.state'), 'FROZEN')
+    }
     await waitForStatus(runtime, id, 'paused')
     expect(invoke(runtime, ['resume', id])).toMatchObject(QUIET)
     expect(readState(runtime, id).status).toBe('running')

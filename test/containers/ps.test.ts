@@ -7,6 +7,7 @@ import {
   describeContainers,
   invoke,
   type Runtime,
+  unifiedCgroup,
   waitForStatus,
   waitUntil,
 } from './rig.ts'
@@ -62,7 +63,7 @@ describeContainers('ps', (runtime) => {
 
   it('finds processes in cgroups that were made below those of the container', async () => {
     const { id, pids, bundle } = await startFamily(runtime)
-    const directory = cgroupDirectory('pids', bundle) ?? cgroupDirectory('unified', bundle)
+    const directory = unifiedCgroup(bundle) ?? cgroupDirectory('pids', bundle)
     const below = join(directory ?? '', 'below')
     mkdirSync(below)
     writeFileSync(join(below, 'cgroup.procs'), String(pids.at(-1)))

@@ -306,6 +306,12 @@ export function cgroupDirectory(controller: string, bundle: Bundle): string | un
   return join(mountpoint, cgroupParent, bundle.directory.replace(/.*\//, ''))
 }
 
+/** The bundle's cgroup where there is cgroup v2 and nothing else; undefined beside v1. */
+export function unifiedCgroup(bundle: Bundle): string | undefined {
+  if (!existsSync('/sys/fs/cgroup/cgroup.controllers')) return undefined
+  return join('/sys/fs/cgroup', cgroupParent, bundle.directory.replace(/.*\//, ''))
+}
+
 /** Where the runtime keeps what it knows of its containers. */
 export function stateDirectory(): string {
   return stateRoot

@@ -9,73 +9,94 @@ import {
   describeContainers,
   invoke,
   type Runtime,
+  unifiedCgroup,
   waitForStatus,
 } from './rig.ts'
 
+const isUnified = existsSync('/sys/fs/cgroup/cgroup.controllers')
 const QUIET = { status: 0, stdout: '', stderr: '' }
 
-/** `[controller, file]` on cgroup v1, what the flags give, whether runc 1.1 has them. */
+/** A file and what it shall hold. */
+type Expected = readonly [file: string, value: string]
+
 interface Case {
   readonly flags: readonly string[]
-  readonly controller: string
-  readonly file: string
-  readonly value: string
-  /** Why runc 1.1.5 fails here. */
+  readonly v1: Expected
+  /** Absent: cgroup v2 has no such limit, or counts otherwise. */
+  readonly v2?: Expected
+  /** Why runc 1.1 fails here. */
   readonly runc?: string
 }
 
+const NO_LIMIT = '9223372036854771712'
+
 const CASES: readonly Case[] = [
-  { flags: ['--memory', '50M'], controller: 'memory', file: 'limit_in_bytes', value: '52428800' },
+  {
+    flags: ['--memory', '50M'],
+    v1: ['memory.limit_in_bytes', '52428800'],
+    v2: ['memory.max', '52428800'],
+  },
   {
     flags: ['--memory=60m', '--memory-swap', '80M'],
-    controller: 'memory',
-    file: 'memsw.limit_in_bytes',
-    value: '83886080',
+    v1: ['memory.memsw.limit_in_bytes', '83886080'],
+    v2: ['memory.swap.max', '20971520'],
   },
   {
     flags: ['--memory-reservation', '1.5MiB'],
-    controller: 'memory',
-    file: 'soft_limit_in_bytes',
-    value: '1572864',
+    v1: ['memory.soft_limit_in_bytes', '1572864'],
+    v2: ['memory.low', '1572864'],
   },
   {
     flags: ['--memory', '-1'],
-    controller: 'memory',
-    file: 'limit_in_bytes',
-    value: '9223372036854771712',
+    v1: ['memory.limit_in_bytes', NO_LIMIT],
+    v2: ['memory.max', 'max'],
   },
-  { flags: ['--cpu-share', '512'], controller: 'cpu', file: 'shares', value: '512' },
+  {
+    flags: ['--cpu-share', '1024'],
+    v1: ['cpu.shares', '1024'],
+    v2: ['cpu.weight', '100'],
+    runc: 'with another formula',
+  },
   {
     flags: ['--cpu-period=50000', '--cpu-quota=20000'],
-    controller: 'cpu',
-    file: 'cfs_quota_us',
-    value: '20000',
+    v1: ['cpu.cfs_quota_us', '20000'],
+    v2: ['cpu.max', '20000 50000'],
   },
   {
     flags: ['--cpu-burst', '10000'],
-    controller: 'cpu',
-    file: 'cfs_burst_us',
-    value: '10000',
+    v1: ['cpu.cfs_burst_us', '10000'],
+    v2: ['cpu.max.burst', '10000'],
     runc: 'since 1.2',
   },
-  { flags: ['--cpu-quota', '-1'], controller: 'cpu', file: 'cfs_quota_us', value: '-1' },
-  { flags: ['--cpuset-cpus', '0'], controller: 'cpuset', file: 'cpus', value: '0' },
-  { flags: ['--cpuset-mems', '0'], controller: 'cpuset', file: 'mems', value: '0' },
-  { flags: ['--pids-limit', '44'], controller: 'pids', file: 'max', value: '44' },
-  { flags: ['--pids-limit', '-1'], controller: 'pids', file: 'max', value: 'max' },
+  {
+    flags: ['--cpu-quota', '-1'],
+    v1: ['cpu.cfs_quota_us', '-1'],
+    v2: ['cpu.max', 'max 50000'],
+    runc: 'since 1.2 without the period',
+  },
+  { flags: ['--cpuset-cpus', '0'], v1: ['cpuset.cpus', '0'], v2: ['cpuset.cpus', '0'] },
+  { flags: ['--cpuset-mems', '0'], v1: ['cpuset.mems', '0'], v2: ['cpuset.mems', '0'] },
+  { flags: ['--pids-limit', '44'], v1: ['pids.max', '44'], v2: ['pids.max', '44'] },
+  { flags: ['--pids-limit', '-1'], v1: ['pids.max', 'max'], v2: ['pids.max', 'max'] },
   {
     flags: ['--cpu-idle', '1'],
-    controller: 'cpu',
-    file: 'idle',
-    value: '1',
+    v1: ['cpu.idle', '1'],
+    v2: ['cpu.idle', '1'],
     runc: 'since 1.2',
   },
 ]
 
-function read(bundle: Bundle, controller: string, file: string): string | undefined {
-  const path = join(cgroupDirectory(controller, bundle) ?? '', `${controller}.${file}`)
-  return existsSync(path) ? readFileSync(path, 'latin1').trim() : undefined
+/** Of the version that is here; undefined without the controller, or such a file. */
+function read(bundle: Bundle, v1: string, v2: string = v1): string | undefined {
+  const unified = unifiedCgroup(bundle)
+  const directory = unified ?? cgroupDirectory(v1.replace(/\..*/, ''), bundle)
+  const path = join(directory ?? '', unified === undefined ? v1 : v2)
+  return directory !== undefined && existsSync(path)
+    ? readFileSync(path, 'latin1').trim()
+    : undefined
 }
+
+const readMemory = (bundle: Bundle) => read(bundle, 'memory.limit_in_bytes', 'memory.max')
 
 describeContainers('update', (runtime) => {
   const start = () => {
@@ -88,15 +109,13 @@ describeContainers('update', (runtime) => {
 
   it('takes every limit as a flag; what is not named stays', () => {
     const { id, bundle } = start()
-    for (const { flags, controller, file, value, runc } of CASES) {
+    for (const { flags, v1, v2, runc } of CASES) {
       if (runtime.name === 'runc' && runc !== undefined) continue
+      const [file, value] = (isUnified ? v2 : v1) ?? ['', '']
       // A kernel without that file, or a host without that controller.
-      if (read(bundle, controller, file) === undefined) continue
+      if (read(bundle, file) === undefined) continue
       expect(invoke(runtime, ['update', ...flags, id]), flags.join(' ')).toMatchObject(QUIET)
-      expect(read(bundle, controller, file), flags.join(' ')).toBe(value)
-    }
-    if (read(bundle, 'cpu', 'shares') !== undefined && runtime.name === 'runc') {
-      expect(read(bundle, 'cpu', 'shares')).toBe('512')
+      expect(read(bundle, file), flags.join(' ')).toBe(value)
     }
     expect(invoke(runtime, ['update', id])).toMatchObject(QUIET)
   })
@@ -122,9 +141,9 @@ describeContainers('update', (runtime) => {
     const flag = `--resources=${source === '-' ? '-' : file}`
     const result = invoke(runtime, ['update', flag, id], source === '-' ? { input: text } : {})
     expect(result).toMatchObject(QUIET)
-    expect(read(bundle, 'pids', 'max') ?? '21').toBe('21')
-    expect(read(bundle, 'memory', 'limit_in_bytes') ?? '50331648').toBe('50331648')
-    expect(read(bundle, 'cpu', 'shares') ?? '256').toBe('256')
+    expect(read(bundle, 'pids.max') ?? '21').toBe('21')
+    expect(readMemory(bundle) ?? '50331648').toBe('50331648')
+    expect(read(bundle, 'cpu.shares', 'none') ?? '256').toBe('256')
   })
 
   it('of a stopped or unknown container is refused', async () => {
@@ -149,7 +168,7 @@ describeContainers('update', (runtime) => {
     ['--resources', '/no/such/file'],
   ])('%s %s is refused, and nothing changes', (flag, value) => {
     const { id, bundle } = start()
-    const before = read(bundle, 'memory', 'limit_in_bytes')
+    const before = readMemory(bundle)
     const result = invoke(runtime, ['update', flag, value, id])
     expect(result.status).toBe(1)
     // runc shows all of its help on stdout.
@@ -157,7 +176,7 @@ describeContainers('update', (runtime) => {
       expect(result.stdout).toBe('')
       expect(result.stderr.trimEnd().split('\n')).toHaveLength(1)
     }
-    expect(read(bundle, 'memory', 'limit_in_bytes')).toBe(before)
+    expect(readMemory(bundle)).toBe(before)
   })
 
   if (runtime.name === 'runc') return
@@ -195,9 +214,9 @@ function describeOurs(runtime: Runtime, start: () => Container): void {
     const input = JSON.stringify({ memory: { limit: 48 << 20 }, pids: { limit: 21 } })
     const args = ['update', '-r', '-', '--pids-limit', '22', '--cpu-share', '300', id]
     expect(invoke(runtime, args, { input })).toMatchObject(QUIET)
-    expect(read(bundle, 'pids', 'max') ?? '22').toBe('22')
-    expect(read(bundle, 'memory', 'limit_in_bytes') ?? '50331648').toBe('50331648')
-    expect(read(bundle, 'cpu', 'shares') ?? '300').toBe('300')
+    expect(read(bundle, 'pids.max') ?? '22').toBe('22')
+    expect(readMemory(bundle) ?? '50331648').toBe('50331648')
+    expect(read(bundle, 'cpu.shares', 'none') ?? '300').toBe('300')
   })
 
   it('everything that is wrong with the file is told, with its place', () => {
@@ -220,13 +239,13 @@ function describeOurs(runtime: Runtime, start: () => Container): void {
 
   it('a limit that fails takes those before it back, and says what it cannot take back', () => {
     const { id, bundle } = start()
-    if (read(bundle, 'cpuset', 'cpus') === undefined) return
-    const limit = read(bundle, 'memory', 'limit_in_bytes')
+    if (read(bundle, 'cpuset.cpus') === undefined) return
+    const limit = readMemory(bundle)
     const { status, stderr } = invoke(runtime, ['update', '--memory=32M', '--cpuset-cpus=9999', id])
     expect(status).toBe(1)
     expect(stderr).toMatch(/\/cpu\/cpus: write\(.*9999.*\): (EINVAL|ERANGE|EACCES)/)
     expect(stderr).not.toContain('already in force')
-    expect(read(bundle, 'memory', 'limit_in_bytes')).toBe(limit)
+    expect(readMemory(bundle)).toBe(limit)
     const input = JSON.stringify({ devices: [{ allow: false }], cpu: { cpus: '9999' } })
     const devices = invoke(runtime, ['update', '-r', '-', id], { input })
     expect(devices.stderr).toMatch(/\/cpu\/cpus: write.*; already in force: \/devices/)
