@@ -31,7 +31,7 @@ import { type ExecutableNotes, readLanes } from './explain.ts'
 import { setOomScore } from './oom-score.ts'
 import { findHome } from './passwd.ts'
 import { type Announcement, openAnnouncement } from './pid-file.ts'
-import type { Answer, Meeting } from './protocol.ts'
+import { type Answer, type Meeting, receiveMeeting } from './protocol.ts'
 import { raiseLimit } from './raise-limit.ts'
 import { sendListener } from './seccomp-listener.ts'
 import { encodeSupervise } from './supervisor-protocol.ts'
@@ -136,7 +136,25 @@ function serveEntering(entering: Entering, meeting: Meeting): Answer | undefined
       for (const step of meet.steps) performHostStep(step, entering.execution.pid)
       return { verdict: 'proceed' }
     case 'exchange':
+      awaitBirth(entering)
       return exchange(entering, meet, meeting)
+  }
+}
+
+/**
+ * Two processes send on one socket: the child's first meeting may overtake its parent's news of it.
+ * Sent or not, the parent leaves at once; without the news, the child is not let go on.
+ */
+function awaitBirth(entering: Entering): void {
+  if (entering.pid !== 0) return
+  const { execution } = entering
+  const { ended, succeeded } = reapExecution(execution)
+  const news = succeeded ? receiveMeeting(execution.control) : undefined
+  if (news === undefined) throw explainExecution(execution, ended)
+  try {
+    serveEntering(entering, news)
+  } finally {
+    news.fds.forEach(closeFd)
   }
 }
 

@@ -94,8 +94,14 @@ export function execFile(
 }
 
 /** `exec` in the background, in the foreground of its own caller. */
-export function spawnExec(runtime: Runtime, id: string, operations: Operations) {
-  const words = ['--root', stateDirectory(), 'exec', id, ...probeArguments(operations)]
+export function spawnExec(
+  runtime: Runtime,
+  id: string,
+  operations: Operations,
+  flags: readonly string[] = [],
+) {
+  const command = ['exec', ...flags, id, ...probeArguments(operations)]
+  const words = ['--root', stateDirectory(), ...command]
   return spawn(runtime.path, words, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
