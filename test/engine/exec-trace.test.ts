@@ -17,12 +17,14 @@ import {
   childrenOf,
   closeRig,
   lookAround,
+  lookUntilSame,
   makeBundle,
   openRig,
   type Rig,
   readRequest,
   TSRUNC,
   tsrunc,
+  type World,
   whyNot,
 } from './rig.ts'
 
@@ -73,6 +75,7 @@ describe.skipIf(reason !== undefined)(
   `who enters is not traced${reason ? ` (skipped: ${reason})` : ''}`,
   () => {
     let rig: Rig
+    let before: World
 
     beforeAll(() => {
       rig = openRig('exec-trace')
@@ -82,11 +85,12 @@ describe.skipIf(reason !== undefined)(
         chownSync(join(bundle, path), FIRST, FIRST)
       }
       expect(tsrunc(rig, 'run', '--detach', '--bundle', bundle, ID)).toMatchObject({ status: 0 })
+      before = lookAround(rig)
     }, 60_000)
 
     afterAll(() => {
       // The pid namespace ends only with those that fell to us.
-      lookAround(rig)
+      lookUntilSame(rig, before)
       closeRig(rig)
     }, 60_000)
 
