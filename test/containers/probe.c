@@ -614,7 +614,7 @@ static void run_operation(int count, char **words)
     printf("null]\n");
     fflush(stdout);
     exit(atoi(first));
-  } else if (IS("leave", 1))
+  } else if (IS("vanish", 1))
     /* Without a word. */
     _exit(atoi(first));
   else if (IS("signal", 1)) {

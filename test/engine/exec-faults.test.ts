@@ -62,7 +62,7 @@ describe.skipIf(reason !== undefined)(`exec fails${reason ? ` (skipped: ${reason
       detach: true,
       subCgroups: new Map(),
     }
-    const process = { ...own, args: ['probe', 'leave', '0'] }
+    const process = { ...own, args: ['probe', 'vanish', '0'] }
     const refuse = () => new SpecError('', [])
     const { lowered } = prepareExec(target, process, options, readRequest(), refuse)
     return { target, options, lowered, architecture, descriptors: [], ...(pidFile && { pidFile }) }

@@ -116,7 +116,7 @@ describe.skipIf(reason !== undefined)(
 
     it('from the first sync point in the container on to the last', () => {
       using target = openExecTarget(rig.root, ID, false)
-      const process = { ...target.config.spec.process, args: ['/probe', 'leave', '0'] }
+      const process = { ...target.config.spec.process, args: ['/probe', 'vanish', '0'] }
       const refuse = () => new SpecError('', [])
       const prepared = prepareExec(target, process, OPTIONS, readRequest(), refuse)
       const own = new Set(childrenOf(globalThis.process.pid))
