@@ -96,20 +96,15 @@ static bool has_ended(int node, struct orders *orders)
   return true;
 }
 
-/* Reaps who has ended; the exit status of init, once it is among them. */
-static int reap(const struct orders *orders)
+static int reap(int init, int status)
 {
-  int status = STATUS_RUNNING;
   for (;;) {
     int wait_status;
     long pid = syscall(__NR_wait4, -1, &wait_status, WAIT_NO_HANG | WAIT_ALL_KINDS, NULL);
     if (pid <= 0)
       return status;
-    if (pid == orders->message.pid)
+    if (pid == init)
       status = to_exit_status(wait_status);
-    /* Node sets terminals back to what it found when it ends: not before that. */
-    if (pid == orders->node && relay_master() >= 0)
-      enter_raw_mode();
     note_reaped(pid);
   }
 }
@@ -153,7 +148,7 @@ static int watch_init(const struct orders *orders, int signals)
   int init = orders->descriptors.init;
   struct pollfd sources[COUNT] = { { .fd = signals, .events = POLLIN },
                                    { .fd = init, .events = POLLIN } };
-  int status = reap(orders);
+  int status = reap(orders->message.pid, STATUS_RUNNING);
   while (status == STATUS_RUNNING) {
     ask_relay(sources + RELAY);
     ask_notify(sources + NOTIFY);
@@ -165,7 +160,7 @@ static int watch_init(const struct orders *orders, int signals)
     if (sources[SIGNALS].revents == 0 && !ended)
       continue;
     forward_signals(signals, init);
-    status = reap(orders);
+    status = reap(orders->message.pid, STATUS_RUNNING);
     if (ended && status == STATUS_RUNNING)
       status = await_status(orders->message.pid);
   }
@@ -193,6 +188,7 @@ static int stand_in(const struct orders *orders)
   if (given->terminal >= 0) {
     start_relay(given->terminal);
     copy_size(given->terminal);
+    enter_raw_mode();
   }
   int status = watch_init(orders, signals);
   drain_relay(signals);
@@ -204,9 +200,9 @@ int supervise(const struct front *front)
 {
   static struct orders orders = { .page = -1 };
   become_reaper();
-  orders.node = start_node(front);
-  if (has_ended(orders.node, &orders)) {
-    int status = wait_for_child(orders.node);
+  int node = start_node(front);
+  if (has_ended(node, &orders)) {
+    int status = wait_for_child(node);
     /* Node undoes what fails; only when it was killed, someone else must. */
     if ((status & 0x7f) != 0 && orders.message.kind == KIND_CREATED)
       run_fallback(front, &orders);

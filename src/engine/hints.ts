@@ -7,6 +7,14 @@ const HINTS: Readonly<Record<string, string>> = {
   'clone3 EBUSY': 'the cgroup has controllers enabled for its children: it takes no process',
   'clone3 ENOMEM': 'out of memory, or the first process of the pid namespace has ended',
   'clone3 EINVAL': 'the kernel lacks one of the namespaces asked for',
+  'unshare EPERM':
+    'user namespaces are denied to this user: see the sysctls kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns',
+  'unshare ENOSPC':
+    'a limit on namespaces is reached: see the sysctls user.max_*_namespaces and the nesting depth',
+  'unshare EINVAL': 'the kernel lacks that kind of namespace',
+  'fsopen EPERM': 'the user namespace does not own the namespace that this filesystem shows',
+  'fsmount EPERM':
+    'in a user namespace proc and sysfs are mounted only where those around it are whole, without masked or read-only paths',
   'fsopen ENODEV': 'this kernel does not know the filesystem type; is its module loaded?',
   'fsconfig EINVAL': 'the filesystem does not take one of the mount options',
   'fsconfig ENOENT': 'the source, or a path among the mount options, does not exist',
@@ -24,6 +32,15 @@ const HINTS: Readonly<Record<string, string>> = {
   'mkpath ENOTDIR': 'a component of the path is not a directory',
   'openat2 ENOTDIR': 'it, or a component of its path, is not a directory',
   'openat2 ELOOP': 'a symbolic link stands in the way',
+  'mkpath EACCES':
+    "the destination is missing, and the container's root may not make it: its owner is not mapped, or the mode denies it",
+  'mkpath EOVERFLOW':
+    'the destination is missing, and the ids that would make it are not mapped there',
+  'open_tree EACCES': "the container's root cannot reach the path on the host",
+  'setresuid EINVAL': 'the user namespace has no such uid',
+  'setresgid EINVAL': 'the user namespace has no such gid',
+  'mount_setattr EINVAL':
+    'is it an idmapped mount? its filesystem, or one mounted below it, must know how',
   'pivot_root EINVAL': 'the root filesystem is the initramfs or shared: try --no-pivot',
   'setns EINVAL': 'the path is a namespace of another type',
   'setns EPERM': 'joining the namespace needs CAP_SYS_ADMIN in the user namespace that owns it',

@@ -4,7 +4,7 @@ import type { Issue } from '../errors.ts'
 import type { ContainerCgroup, ContainerFacts, ExecOptions, Facts } from '../host/facts.ts'
 import type { CloneProcess, InitStep, JoinCgroup, NamespaceType } from '../plan/steps.ts'
 import type { Contribution, Planning } from './field.ts'
-import { checkUser, isPrivileged, rootOf } from './linux/user-namespace.ts'
+import { becomeRoot, checkUser, isPrivileged } from './linux/user-namespace.ts'
 
 /** Where a process shall be in one hierarchy. */
 type Place = Pick<JoinCgroup, 'hierarchy' | 'path' | 'otherwise'>
@@ -59,7 +59,7 @@ export function planJoins(planning: Planning, { namespaces }: ContainerFacts): r
   return [
     ...(before.namespaces.length > 0 ? [before] : []),
     after,
-    ...(namespaces.includes('user') ? [becomeRoot(planning)] : []),
+    ...(namespaces.includes('user') ? [becomeRoot('', planning)] : []),
   ]
 }
 
@@ -67,13 +67,6 @@ export function planJoins(planning: Planning, { namespaces }: ContainerFacts): r
 function checkIds(planning: Planning): Issue[] {
   const { uidMappings = [] } = planning.spec.linux ?? {}
   return uidMappings.length === 0 ? [] : checkUser(planning)
-}
-
-/** As whom everything in the container was made. */
-function becomeRoot({ spec }: Planning): InitStep {
-  const { uidMappings, gidMappings } = spec.linux ?? {}
-  const [uid, gid] = [rootOf(uidMappings), rootOf(gidMappings)]
-  return { kind: 'become-root', phase: 'user', origin: '', uid, gid }
 }
 
 function choosePlace(

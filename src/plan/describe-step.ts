@@ -46,7 +46,8 @@ const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
     dumpable ? 'let the caller write the id maps (dumpable)' : 'let nobody trace us (not dumpable)',
   'unshare-user-namespace': () => 'unshare user namespace',
   'unshare-time-namespace': () => 'unshare time namespace',
-  'become-root': ({ uid, gid }) => `become ${uid}:${gid} of the user namespace`,
+  'become-root': ({ uid, gid, keepsGroups }) =>
+    `become ${uid}:${gid} of the user namespace${keepsGroups ? ', keeping the groups' : ''}`,
   'clone-init': ({ namespaces, intoCgroup }) =>
     `clone init${list(' in new namespaces', namespaces)}${intoCgroup === undefined ? '' : `, into cgroup ${intoCgroup}`}`,
   'join-container': ({ namespaces }) => `join namespaces${list('', namespaces)} of the container`,

@@ -326,6 +326,8 @@ export interface BecomeRoot extends Base {
   readonly kind: 'become-root'
   readonly uid: number
   readonly gid: number
+  /** The caller's groups stay (`run.oci.keep_original_groups`). */
+  readonly keepsGroups?: true
 }
 
 /** clone3(2): the container's first process, in these new namespaces. */

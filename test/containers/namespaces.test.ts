@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readlinkSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 import { expect, it, onTestFinished } from 'vitest'
 import { describeContainers, probe, runContainer, waitUntil } from './rig.ts'
 
@@ -91,6 +91,40 @@ describeContainers('linux.namespaces', (runtime) => {
     })
     expect((report as Report).namespaces.pid).toBe(expected)
     expect(report).not.toMatchObject({ pid: 1 })
+  })
+
+  // runc has time namespaces since 1.2.
+  const hasTime = runtime.name === 'tsrunc'
+
+  it.runIf(hasTime)('clocks are put forward and back in a new time namespace', () => {
+    const seconds = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0])
+    const [report, offsets, uptime] = probe(
+      runtime,
+      [['report'], ['read', '/proc/self/timens_offsets'], ['read', '/proc/uptime']],
+      (config) => {
+        config.linux.namespaces.push({ type: 'time' })
+        config.linux.timeOffsets = {
+          boottime: { secs: 1_000_000n },
+          monotonic: { secs: -1n, nanosecs: 5 },
+        }
+      },
+    )
+    const { namespaces } = report as Report
+    expect(namespaces.time).not.toBe(own('time'))
+    expect(String(offsets).trim().split(/\s+/)).toEqual([
+      ...['monotonic', '-1', '5'],
+      ...['boottime', '1000000', '0'],
+    ])
+    expect(Number(String(uptime).split(' ')[0])).toBeGreaterThanOrEqual(seconds + 1_000_000)
+  })
+
+  it.runIf(hasTime)('an offset that the clock cannot have is refused, and names its field', () => {
+    const result = runContainer(runtime, [['report']], (config) => {
+      config.linux.namespaces.push({ type: 'time' })
+      config.linux.timeOffsets = { boottime: { secs: -1_000_000_000n } }
+    })
+    expect(result.status).toBe(1)
+    expect(result.stderr).toMatch(/\/linux\/timeOffsets: write\(.*ERANGE/)
   })
 
   it('lo is up in a new network namespace', () => {

@@ -1,7 +1,15 @@
+import { spawn } from 'node:child_process'
 import { chmodSync, mkdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
-import { createContainer, describeContainers, invoke, probe, runContainer } from './rig.ts'
+import { expect, it, onTestFinished } from 'vitest'
+import {
+  createContainer,
+  describeContainers,
+  invoke,
+  probe,
+  runContainer,
+  waitUntil,
+} from './rig.ts'
 import { addUserNamespace, FIRST } from './user-namespace.ts'
 
 interface Report {
@@ -132,4 +140,37 @@ describeContainers('user namespaces', (runtime) => {
     expect(result.status).toBe(1)
     if (runtime.name === 'tsrunc') expect(result.stderr).toContain('/process/user/uid')
   })
+
+  it('is joined by path, with a network namespace that it owns', async () => {
+    const holder = spawn('unshare', ['--user', '--net', 'sleep', '60'], { stdio: 'ignore' })
+    onTestFinished(() => void holder.kill('SIGKILL'))
+    const at = (name: string) => `/proc/${holder.pid}/ns/${name}`
+    const own = readlinkSync('/proc/self/ns/net')
+    await waitUntil('unshare', () => ![own, ''].includes(namespaceAt(at('net'))))
+    for (const file of ['uid_map', 'gid_map']) {
+      writeFileSync(`/proc/${holder.pid}/${file}`, `0 ${FIRST} 65536`)
+    }
+    const [report, sys] = probe(runtime, [['report'], ['stat', '/sys/class']], (config, bundle) => {
+      addUserNamespace(config, bundle)
+      const { namespaces } = config.linux
+      const joined = ['user', 'network'] as const
+      config.linux.namespaces = namespaces.filter(({ type }) => !joined.some((one) => one === type))
+      config.linux.namespaces.push({ type: 'user', path: at('user') })
+      config.linux.namespaces.push({ type: 'network', path: at('net') })
+    })
+    const { uids, namespaces } = report as Report
+    expect(uids).toEqual([0, 0, 0])
+    expect(namespaces.user).toBe(readlinkSync(at('user')))
+    expect(namespaces.net).toBe(readlinkSync(at('net')))
+    expect(sys).toMatchObject({ magic: '62656572' })
+  })
 })
+
+/** '' where there is no such namespace yet. */
+function namespaceAt(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return ''
+  }
+}

@@ -3,7 +3,7 @@ import type { Issue, Pointer } from '../../errors.ts'
 import type { CloneInit, InitStep, NamespaceType } from '../../plan/steps.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
 import { cgroupToCloneInto } from './cgroups-path.ts'
-import { hasUserNamespace, isPrivileged, rootOf } from './user-namespace.ts'
+import { becomeRoot, hasUserNamespace, isPrivileged } from './user-namespace.ts'
 
 export const namespaces: Field<readonly Namespace[]> = {
   plan: planNamespaces,
@@ -44,12 +44,13 @@ function planNamespaces(
     issues.push({ pointer: at, expected })
   }
   if (issues.length > 0) return { issues }
+  const userIndex = configured.findIndex(({ type }) => type === 'user')
   return {
     steps: [
       planClone(configured, at, planning),
       ...planJoins(configured, at, planning),
       ...planFirstSteps(configured, at, planning),
-      ...planRoot(configured, at, planning),
+      ...(hasUserNamespace(planning) ? [becomeRoot(`${at}/${userIndex}`, planning)] : []),
     ],
   }
 }
@@ -148,13 +149,4 @@ function unshareUser(origin: Pointer): InitStep[] {
     { kind: 'unshare-user-namespace', phase: 'stage', origin },
     { kind: 'set-dumpable', phase: 'stage-end', origin, dumpable: false },
   ]
-}
-
-/** From the user namespace on the process is its root, as whom it makes what it makes. */
-function planRoot(configured: readonly Namespace[], at: Pointer, planning: Planning): InitStep[] {
-  if (!hasUserNamespace(planning)) return []
-  const origin = `${at}/${configured.findIndex(({ type }) => type === 'user')}`
-  const { uidMappings, gidMappings } = planning.spec.linux ?? {}
-  const [uid, gid] = [rootOf(uidMappings), rootOf(gidMappings)]
-  return [{ kind: 'become-root', phase: 'user', origin, uid, gid }]
 }

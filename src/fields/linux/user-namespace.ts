@@ -5,7 +5,7 @@
 import { CAPABILITIES } from '../../config/capabilities.ts'
 import type { IdMapping } from '../../config/spec.ts'
 import type { Issue, Pointer } from '../../errors.ts'
-import type { MapIds } from '../../plan/steps.ts'
+import type { BecomeRoot, MapIds } from '../../plan/steps.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
 
 /** Of the container: a new one, one joined by path, or that of the runtime. */
@@ -76,9 +76,27 @@ export function toHostId(mappings: readonly IdMapping[], id: number): number | u
 }
 
 /** Owner of what is made while the container is built: 0, or the first id where 0 is nobody's. */
-export function rootOf(mappings: readonly IdMapping[] = []): number {
+function rootOf(mappings: readonly IdMapping[] = []): number {
   if (mappings.length === 0 || toHostId(mappings, 0) !== undefined) return 0
   return Math.min(...mappings.map(({ containerID }) => containerID))
+}
+
+/** crun's: rights that a user has on the host by a group stay, also where no id can name it. */
+export function keepsGroups({ spec }: Planning): boolean {
+  return spec.annotations?.['run.oci.keep_original_groups'] === '1'
+}
+
+/** As whom everything in the container is made, once the process is in its user namespace. */
+export function becomeRoot(origin: Pointer, planning: Planning): BecomeRoot {
+  const { uidMappings, gidMappings } = planning.spec.linux ?? {}
+  return {
+    kind: 'become-root',
+    phase: 'user',
+    origin,
+    uid: rootOf(uidMappings),
+    gid: rootOf(gidMappings),
+    ...(keepsGroups(planning) && { keepsGroups: true }),
+  }
 }
 
 export const uidMappings: Field<readonly IdMapping[]> = { plan: planMappings }

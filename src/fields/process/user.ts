@@ -1,7 +1,7 @@
 import type { User } from '../../config/spec.ts'
 import type { Pointer } from '../../errors.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
-import { isSetgroupsDenied, userNamespaceOf } from '../linux/user-namespace.ts'
+import { isSetgroupsDenied, keepsGroups, userNamespaceOf } from '../linux/user-namespace.ts'
 
 export const user: Field<User> = {
   plan: planUser,
@@ -9,9 +9,6 @@ export const user: Field<User> = {
 }
 
 const DEFAULT_UMASK = 0o022
-
-/** crun's: rights that a user has on the host by a group stay, also where no id can name it. */
-const KEEP_GROUPS = 'run.oci.keep_original_groups'
 
 /** `username` is for Windows: a number is never looked up as a name (CVE-2016-3697). */
 function planUser(configured: User, origin: Pointer, planning: Planning): Contribution {
@@ -24,7 +21,7 @@ function planUser(configured: User, origin: Pointer, planning: Planning): Contri
   }
   // Of a joined namespace's root none is left, unless the namespace denies that.
   const isJoined = userNamespaceOf(planning) === 'joined' && additionalGids.length === 0
-  const isKept = isDenied || isJoined || planning.spec.annotations?.[KEEP_GROUPS] === '1'
+  const isKept = isDenied || isJoined || keepsGroups(planning)
   const groups = isKept ? {} : { additionalGids }
   return {
     steps: [

@@ -28,13 +28,13 @@ export function lowerUnshareTime({ asm }: Context, _step: UnshareTimeNamespace):
  * namespace that is joined may not have these ids, or deny setgroups(2): then the process stays who
  * it is.
  */
-export function lowerBecomeRoot({ asm }: Context, { uid, gid }: BecomeRoot): void {
+export function lowerBecomeRoot({ asm }: Context, { uid, gid, keepsGroups }: BecomeRoot): void {
   const uids = immediate(uid)
   const gids = immediate(gid)
   const setGid = asm.label('setgid')
   const setUid = asm.label('setuid')
   const done = asm.label('root')
-  asm.call('setgroups', [ZERO, NULL], { on: { EPERM: setGid } })
+  if (!keepsGroups) asm.call('setgroups', [ZERO, NULL], { on: { EPERM: setGid } })
   asm.place(setGid)
   asm.call('setresgid', [gids, gids, gids], { on: { EINVAL: setUid } })
   asm.place(setUid)
