@@ -65,6 +65,7 @@ function handOver(fd: number): Answer {
   return { verdict: 'proceed', fds: [fd], sent: () => closeFd(fd) }
 }
 
+/** `text` holds a byte in each character, as it was read from the container's file. */
 export function answerText(text: string): Answer {
-  return { verdict: 'proceed', bytes: Buffer.from(`${text}\0`) }
+  return { verdict: 'proceed', bytes: Buffer.from(`${text}\0`, 'latin1') }
 }

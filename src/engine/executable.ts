@@ -7,7 +7,10 @@ import { fstatSync } from 'node:fs'
 import { readHead } from './passwd.ts'
 
 export interface ExecutableKind {
-  /** Absolute path of the interpreter (`#!`, PT_INTERP) that must exist too. */
+  /**
+   * Absolute path of the interpreter (`#!`, PT_INTERP) that must exist too. A character for each
+   * byte: names in an image need not be UTF-8.
+   */
   readonly interpreter?: string
   /** Why execve will say ENOEXEC, if it will unless binfmt_misc knows better. */
   readonly foreign?: string
@@ -47,9 +50,14 @@ function inspectScript(head: Buffer): ExecutableKind {
   const interpreter = line.trim().split(/[ \t]/, 1)[0] ?? ''
   if (interpreter === '') return { foreign: 'its #! line names no interpreter' }
   if (!interpreter.startsWith('/')) {
-    return { foreign: `its #! line names ${interpreter}, which is no absolute path` }
+    return { foreign: `its #! line names ${showBytes(interpreter)}, which is no absolute path` }
   }
   return { interpreter }
+}
+
+/** As users read it. */
+export function showBytes(text: string): string {
+  return Buffer.from(text, 'latin1').toString()
 }
 
 function inspectElf(head: Buffer, architecture: 'x64' | 'arm64'): ExecutableKind {

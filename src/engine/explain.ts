@@ -4,6 +4,7 @@ import { explainFail, FAIL } from '../lower/fail-codes.ts'
 import { LANE, LANE_SIZE, LANE_STATE, LANES } from '../lower/instruction-set.ts'
 import type { ListedInstruction } from '../lower/listing.ts'
 import { errnoName } from '../sys/errno.ts'
+import { showBytes } from './executable.ts'
 import { findHint, findWords } from './hints.ts'
 
 export type Listing = (index: number) => ListedInstruction | undefined
@@ -97,7 +98,9 @@ function describe(
 ): string {
   if (instruction.op === 'fail') {
     const isInterpreters = lane.code === FAIL.interpreter
-    const detail = (isInterpreters && interpreter) || explainFail(lane.code, lane.errno)
+    const detail =
+      (isInterpreters && interpreter && showBytes(interpreter)) ||
+      explainFail(lane.code, lane.errno)
     return `${instruction.reason ?? instruction.text}${detail === '' ? '' : `: ${detail}`}`
   }
   const errno = errnoName(lane.errno)

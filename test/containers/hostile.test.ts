@@ -1,9 +1,9 @@
 /** What images and containers do to escape their runtime, or to be more trouble than they should. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
+import { expect, inject, it } from 'vitest'
 import {
   createContainer,
   describeContainers,
@@ -52,6 +52,15 @@ describeContainers('a hostile image', (runtime) => {
       )
     })
     expect(names).toContain('uptime')
+  })
+
+  it('a script may name an interpreter whose path is not UTF-8', () => {
+    const [report] = probe(runtime, [], (config, { rootfs }) => {
+      copyFileSync(inject('probe'), odd(`${rootfs}/interpreter?`))
+      writeFileSync(join(rootfs, 'script'), odd('#!/interpreter? report\n'), { mode: 0o755 })
+      config.process.args = ['/script']
+    })
+    expect(report).toMatchObject({ pid: 1 })
   })
 
   // runc 1.1 copies names as the bytes that they are, too.

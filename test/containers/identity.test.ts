@@ -75,6 +75,18 @@ describeContainers('process and hostname', (runtime) => {
     expect(seen.env).toContain('HOME=/home/me')
   })
 
+  it('HOME is the bytes that passwd has, unless no path can be as long', () => {
+    const lines = `me:x:1000:1000::/home/jörg:/bin/sh\nother:x:1001:1001::/${'a'.repeat(5000)}:\n`
+    const homeOf = (uid: number) =>
+      report((config, { rootfs }) => {
+        writeFileSync(join(rootfs, 'etc/passwd'), lines)
+        config.process.user = { uid, gid: uid }
+      }).env.find((entry) => entry.startsWith('HOME='))
+    expect(homeOf(1000)).toBe('HOME=/home/jörg')
+    // runc 1.1 passes it on.
+    if (runtime.name !== 'runc') expect(homeOf(1001)).toBe('HOME=/')
+  })
+
   it('HOME of the config wins', () => {
     const seen = report((config) => {
       config.process.env = ['HOME=/mine']
