@@ -17,7 +17,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { resolve } from 'node:path'
-import { StateError, UsageError } from '../errors.ts'
+import { StateError, SyscallError, UsageError } from '../errors.ts'
 import { monotonicMs } from '../sys/clock.ts'
 import { OPEN_DIRECTORY, pathBelow } from '../sys/directory.ts'
 import { type ContainerRecord, parseRecord } from './record.ts'
@@ -130,13 +130,30 @@ export function writeRecord(directory: ContainerDirectory, record: ContainerReco
   const { O_WRONLY, O_CREAT, O_TRUNC, O_NOFOLLOW } = constants
   const fd = openSync(draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o600)
   try {
-    const bytes = Buffer.from(JSON.stringify(record))
-    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
+    writeText(fd, `${directory.id}/${RECORD}`, JSON.stringify(record))
     fsyncSync(fd)
   } finally {
     closeSync(fd)
   }
   renameSync(draft, pathBelow(directory.fd, RECORD))
+}
+
+/** A full disk is told of with the name of the file, which Node leaves out. */
+function writeText(fd: number, name: string, text: string): void {
+  const bytes = Buffer.from(text)
+  try {
+    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+    const hint = WRITE_HINTS[code]
+    throw new SyscallError('write', `write(${JSON.stringify(name)})`, code, hint)
+  }
+}
+
+const WRITE_HINTS: Readonly<Record<string, string>> = {
+  ENOSPC: 'the filesystem of the root directory is full',
+  EDQUOT: 'a quota of the filesystem of the root directory is reached',
+  EFBIG: 'RLIMIT_FSIZE of the caller is too low',
 }
 
 /**
@@ -175,8 +192,7 @@ export function writeKeptText(directory: ContainerDirectory, text: string): void
   const path = pathBelow(directory.fd, KEPT_CONFIG)
   const fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
   try {
-    const bytes = Buffer.from(text)
-    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
+    writeText(fd, `${directory.id}/${KEPT_CONFIG}`, text)
   } finally {
     closeSync(fd)
   }
