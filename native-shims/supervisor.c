@@ -18,6 +18,9 @@
 #define WAIT_ALL_KINDS 0x40000000
 #define SOCKET 3
 #define MOST_FDS 0x7fffffff
+/* How long Node may work on when somebody wants the container to end, and how often we look. */
+#define PATIENCE_MS 5000
+#define TURN_MS 500
 
 /* Init's status is known, is not yet known, or went to another parent. */
 #define STATUS_RUNNING (-1)
@@ -73,6 +76,28 @@ static int start_node(const struct front *front)
   return (int)pid;
 }
 
+/* They are kept for the init, which is not there yet. */
+static bool is_end_wanted(void)
+{
+  const uint64_t ends = 1ULL << (SIGHUP - 1) | 1ULL << (SIGINT - 1) | 1ULL << (SIGQUIT - 1) |
+                        1ULL << (SIGTERM - 1);
+  uint64_t pending = 0;
+  syscall(__NR_rt_sigpending, &pending, sizeof(pending));
+  return (pending & ends) != 0;
+}
+
+/* A hook that hangs, or a filesystem, may keep Node for ever: whoever wants an end then gets it. */
+static int lose_patience(int patience, int node)
+{
+  if (!is_end_wanted())
+    return patience;
+  if (patience > TURN_MS)
+    return patience - TURN_MS;
+  complain("ended while it was not yet there:", "the container");
+  syscall(__NR_pidfd_send_signal, node, SIGKILL, NULL, 0);
+  return PATIENCE_MS;
+}
+
 /* Waits until Node handed the container over (false) or ended without (true). */
 static bool has_ended(int node, struct orders *orders)
 {
@@ -80,8 +105,10 @@ static bool has_ended(int node, struct orders *orders)
                               { .fd = (int)syscall(__NR_pidfd_open, node, 0), .events = POLLIN } };
   if (sources[1].fd < 0)
     give_up("cannot open", "a pidfd of Node");
+  int patience = PATIENCE_MS;
   for (bool ended = false; !ended;) {
-    poll_sources(sources, 2, -1);
+    if (!poll_sources(sources, 2, TURN_MS))
+      patience = lose_patience(patience, sources[1].fd);
     ended = sources[1].revents != 0;
     enum received received;
     while ((received = receive_orders(SOCKET, orders)) == RECEIVED_MESSAGE)

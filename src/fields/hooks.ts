@@ -18,7 +18,8 @@ export const hooks: Fields<Hooks> = {
 function hooksOf(name: HookName, phase: Phase, status: RunHook['status']): Field<readonly Hook[]> {
   return {
     plan: (configured, at, planning) => {
-      const issues: Issue[] = planning.spec.annotations === undefined ? [] : checkOutputs(planning)
+      const issues = checkCount(name, configured, at)
+      if (planning.spec.annotations !== undefined) issues.push(...checkOutputs(planning))
       const warnings: string[] = []
       const steps = configured.map((hook, index): RunHook => {
         const origin = `${at}/${index}`
@@ -32,6 +33,15 @@ function hooksOf(name: HookName, phase: Phase, status: RunHook['status']): Field
       return { steps, issues, warnings } satisfies Contribution
     },
   }
+}
+
+/** Each is a process of the program that makes the container, which has room for so many. */
+const MOST_INNER = 30
+
+function checkCount(name: HookName, hooks: readonly Hook[], at: Pointer): Issue[] {
+  const isInner = name === 'createContainer' || name === 'startContainer'
+  if (!isInner || hooks.length <= MOST_INNER) return []
+  return [{ pointer: at, expected: `at most ${MOST_INNER} hooks`, found: String(hooks.length) }]
 }
 
 function planHook(

@@ -41,6 +41,14 @@ describe('hooks', () => {
     expect(steps?.[0]).not.toHaveProperty('timeout')
   })
 
+  test('inside the container there is room for thirty of a kind', () => {
+    const many = (count: number) => Array.from({ length: count }, () => ({ path: '/bin/sh' }))
+    expect(issuesOf(plan({ createContainer: many(30), startContainer: many(30) }))).toEqual([])
+    expect(issuesOf(plan({ createRuntime: many(99), startContainer: many(31) }))).toEqual([
+      '/hooks/startContainer: at most 30 hooks, found 31',
+    ])
+  })
+
   test('a missing hook stops create, a later one is only warned of, the container’s is its own', () => {
     const contribution = plan(each('/gone'))
     expect(issuesOf(contribution)).toEqual(

@@ -1,5 +1,6 @@
 /** How the supervisor ends: with what, and after which cleaning up. */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { encodeCreated, encodeSupervise } from '../../src/engine/supervisor-protocol.ts'
@@ -53,6 +54,18 @@ test('Node that is killed after it announced a container is cleaned up after', (
   expect(request).toMatchObject({ pid, limits: rig.request().limits })
   expect(rig.seen('seen.again')).toContain('blocked 0')
 })
+
+test('Node that hangs goes when somebody wants an end, and is cleaned up after', async () => {
+  using rig = openRig()
+  const { created } = writeMessages(rig)
+  const words = ['run', 'send', created, 'sleep', '60000']
+  const front = spawn(rig.front, words, { stdio: 'ignore' })
+  const ended = once(front, 'exit')
+  while (!existsSync(rig.path('request'))) await new Promise((done) => setTimeout(done, 20))
+  front.kill('SIGINT')
+  expect(await ended).toEqual([137, null])
+  expect(rig.request('request.again').argv).toEqual([rig.front, ...FALLBACK])
+}, 20_000)
 
 test('Node that fails after it announced a container has cleaned up itself', () => {
   using rig = openRig()
