@@ -14,13 +14,13 @@ import {
   renameSync,
   rmdirSync,
   unlinkSync,
-  writeSync,
 } from 'node:fs'
 import { resolve } from 'node:path'
-import { StateError, SyscallError, UsageError } from '../errors.ts'
+import { StateError, UsageError } from '../errors.ts'
 import { monotonicMs } from '../sys/clock.ts'
 import { OPEN_DIRECTORY, pathBelow } from '../sys/directory.ts'
 import { type ContainerRecord, parseRecord } from './record.ts'
+import { writeText } from './write-text.ts'
 
 const RECORD = 'state.json'
 const RECORD_DRAFT = '.state.json'
@@ -136,24 +136,6 @@ export function writeRecord(directory: ContainerDirectory, record: ContainerReco
     closeSync(fd)
   }
   renameSync(draft, pathBelow(directory.fd, RECORD))
-}
-
-/** A full disk is told of with the name of the file, which Node leaves out. */
-function writeText(fd: number, name: string, text: string): void {
-  const bytes = Buffer.from(text)
-  try {
-    for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
-    const hint = WRITE_HINTS[code]
-    throw new SyscallError('write', `write(${JSON.stringify(name)})`, code, hint)
-  }
-}
-
-const WRITE_HINTS: Readonly<Record<string, string>> = {
-  ENOSPC: 'the filesystem of the root directory is full',
-  EDQUOT: 'a quota of the filesystem of the root directory is reached',
-  EFBIG: 'RLIMIT_FSIZE of the caller is too low',
 }
 
 /**
