@@ -160,6 +160,17 @@ describeContainers('exec', (runtime) => {
     if (runtime.name === 'tsrunc') expect(report.oomScoreAdj).toBe('600\n')
   })
 
+  it.skipIf(runtime.name === 'runc')('execCPUAffinity chooses the CPUs (not in runc 1.1)', () => {
+    const container = startContainer(runtime)
+    const cpusOf = (execCPUAffinity: { initial?: string; final?: string }) => {
+      const operations = [['read', '/proc/self/status']]
+      const { stdout } = execFile(runtime, container, { execCPUAffinity }, { operations })
+      return /^Cpus_allowed_list:\t(.*)$/m.exec(String(parseValues(stdout)[0]))?.[1]
+    }
+    expect(cpusOf({ initial: '0' })).toBe('0')
+    expect(cpusOf({ initial: '0-7', final: '0' })).toBe('0')
+  })
+
   it('--process: what the file leaves out is as in the container, never more', () => {
     const container = startContainer(runtime, (config) => {
       config.process.rlimits = [{ type: 'RLIMIT_CORE', soft: 100n, hard: 200n }]

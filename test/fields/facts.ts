@@ -44,6 +44,7 @@ export const FACTS: Facts = {
   namespaces: new Map([
     ['/run/netns/blue', { type: 'network' as const, inode: 77n }],
     ['/proc/1/ns/uts', { type: 'uts' as const, inode: 2n }],
+    ['/proc/1/ns/net', { type: 'network' as const, inode: 3n }],
     ['/proc/1/ns/mnt', { type: 'mount' as const, inode: 1n }],
     ['/proc/9/ns/pid', { type: 'pid' as const, inode: 99n }],
     ['/proc/9/ns/mnt', { type: 'mount' as const, inode: 91n }],
