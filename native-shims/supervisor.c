@@ -123,15 +123,20 @@ static bool has_ended(int node, struct orders *orders)
   return true;
 }
 
-static int reap(int init, int status)
+/* Reaps who has ended; the exit status of init, once it is among them. */
+static int reap(const struct orders *orders)
 {
+  int status = STATUS_RUNNING;
   for (;;) {
     int wait_status;
     long pid = syscall(__NR_wait4, -1, &wait_status, WAIT_NO_HANG | WAIT_ALL_KINDS, NULL);
     if (pid <= 0)
       return status;
-    if (pid == init)
+    if (pid == orders->message.pid)
       status = to_exit_status(wait_status);
+    /* Node sets terminals back to what it found when it ends: not before that. */
+    if (pid == orders->node && relay_master() >= 0)
+      enter_raw_mode();
     note_reaped(pid);
   }
 }
@@ -175,7 +180,7 @@ static int watch_init(const struct orders *orders, int signals)
   int init = orders->descriptors.init;
   struct pollfd sources[COUNT] = { { .fd = signals, .events = POLLIN },
                                    { .fd = init, .events = POLLIN } };
-  int status = reap(orders->message.pid, STATUS_RUNNING);
+  int status = reap(orders);
   while (status == STATUS_RUNNING) {
     ask_relay(sources + RELAY);
     ask_notify(sources + NOTIFY);
@@ -187,7 +192,7 @@ static int watch_init(const struct orders *orders, int signals)
     if (sources[SIGNALS].revents == 0 && !ended)
       continue;
     forward_signals(signals, init);
-    status = reap(orders->message.pid, STATUS_RUNNING);
+    status = reap(orders);
     if (ended && status == STATUS_RUNNING)
       status = await_status(orders->message.pid);
   }
@@ -215,7 +220,6 @@ static int stand_in(const struct orders *orders)
   if (given->terminal >= 0) {
     start_relay(given->terminal);
     copy_size(given->terminal);
-    enter_raw_mode();
   }
   int status = watch_init(orders, signals);
   drain_relay(signals);
@@ -227,9 +231,9 @@ int supervise(const struct front *front)
 {
   static struct orders orders = { .page = -1 };
   become_reaper();
-  int node = start_node(front);
-  if (has_ended(node, &orders)) {
-    int status = wait_for_child(node);
+  orders.node = start_node(front);
+  if (has_ended(orders.node, &orders)) {
+    int status = wait_for_child(orders.node);
     /* Node undoes what fails; only when it was killed, someone else must. */
     if ((status & 0x7f) != 0 && orders.message.kind == KIND_CREATED)
       run_fallback(front, &orders);

@@ -53,6 +53,8 @@ struct descriptors {
 struct orders {
   struct message message;
   struct descriptors descriptors;
+  /* pid of Node. */
+  int node;
   /* The container's status page, -1 if there is none, and where in it init's end belongs. */
   int page;
   int32_t page_offset;

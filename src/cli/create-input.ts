@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { CreateInput } from '../engine/create.ts'
 import type { CreateOptions } from '../host/facts.ts'
+import { notifyDirectoryPath } from '../state/notify-directory.ts'
 import { checkId, openRoot } from '../state/store.ts'
 import { type Context, type Flags, isSet, textFlag } from './command.ts'
 import { parseCount } from './numbers.ts'
@@ -76,6 +77,9 @@ export function readOptions(
     listenFds: countListenFds(request.env, request.pid),
     detach: isSet(flags, 'detach'),
     ...readConsoleSocket(flags),
+    ...(request.env.get('NOTIFY_SOCKET') && {
+      notifyDirectory: notifyDirectoryPath(globals.root, id),
+    }),
   }
 }
 

@@ -11,6 +11,7 @@ import type { Lowered } from '../lower/lower.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { HostStep } from '../plan/steps.ts'
 import { lockContainer } from '../state/lock.ts'
+import { makeNotifyDirectory } from '../state/notify-directory.ts'
 import type { ContainerRecord } from '../state/record.ts'
 import {
   type ContainerDirectory,
@@ -88,6 +89,7 @@ export function createContainer(input: CreateInput): Created {
   const creation = claim(input, directory, removeDirectory)
   try {
     writeRecord(directory, creation.record)
+    if (options.notifyDirectory !== undefined) makeNotifyDirectory(directory)
     writeKeptConfig(directory, input.spec, input.facts, options)
     for (const step of lowered.prologue) performHostStep(creation, step)
     runProgram(creation, preserved)

@@ -8,7 +8,12 @@ import { STATUS_SIZE } from '../lower/instruction-set.ts'
 import { lowerTeardown, type StateDirectory } from '../lower/teardown.ts'
 import type { ContainerRecord } from '../state/record.ts'
 import { endOffset } from '../state/status.ts'
-import { CONTAINER_FILES, type ContainerDirectory, makeStatusPage } from '../state/store.ts'
+import {
+  CONTAINER_DIRECTORIES,
+  CONTAINER_FILES,
+  type ContainerDirectory,
+  makeStatusPage,
+} from '../state/store.ts'
 import { closeFd } from '../sys/fd.ts'
 import { createMemfd, createSealedMemfd } from '../sys/memfd.ts'
 import { sendMessage } from '../sys/socket.ts'
@@ -18,7 +23,7 @@ import { deleteContainer } from './delete.ts'
 import { openExecutor } from './execution.ts'
 import { renderHookState } from './hook-state.ts'
 import { INIT_LANE } from './new-record.ts'
-import { startContainer } from './start.ts'
+import { finishStart, startContainer } from './start.ts'
 import { encodeCreated, encodeSupervise, type Teardown } from './supervisor-protocol.ts'
 
 const SECOND = 1_000_000_000n
@@ -26,6 +31,8 @@ const SECOND = 1_000_000_000n
 export interface RunInput extends CreateInput {
   readonly detach: boolean
   readonly keep: boolean
+  /** Of who waits until the container is ready: NOTIFY_SOCKET of the caller. */
+  readonly notifySocket?: string
   /** The socket to the supervisor; absent: there is none, as with --detach. */
   readonly supervisor?: number
   /** Called before the supervisor takes over: from then on this process may be gone any time. */
@@ -50,8 +57,12 @@ export function runContainer(input: RunInput): void {
   }
   const { record, pidfd, terminal } = createContainer({ ...input, claimed })
   try {
-    startContainer(rootPath, id, architecture)
-    if (input.detach || supervisor === undefined) return
+    const started = startContainer(rootPath, id, architecture, input.notifySocket)
+    if (input.detach || supervisor === undefined) {
+      finishStart(started)
+      return
+    }
+    const { notification } = started
     const teardown = input.keep ? undefined : prepareTeardown(input, record)
     const message = encodeSupervise({
       pid: record.pid,
@@ -59,6 +70,7 @@ export function runContainer(input: RunInput): void {
       fallback,
       ...(teardown && { teardown }),
       ...(terminal !== undefined && { terminal }),
+      ...(notification && { notification }),
     })
     input.succeeded?.()
     sendMessage(supervisor, message.bytes, message.descriptors)
@@ -103,5 +115,5 @@ function prepareTeardown(input: RunInput, record: ContainerRecord): Teardown {
 function identify(path: string): StateDirectory {
   const { ino, birthtimeNs } = lstatSync(path, { bigint: true })
   const birth = { seconds: birthtimeNs / SECOND, nanoseconds: birthtimeNs % SECOND }
-  return { path, files: CONTAINER_FILES, inode: ino, birth }
+  return { path, files: CONTAINER_FILES, directories: CONTAINER_DIRECTORIES, inode: ino, birth }
 }

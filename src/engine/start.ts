@@ -26,13 +26,30 @@ import {
   runHook,
   withOutput,
 } from './hooks.ts'
+import { awaitReady, closeNotification, openNotification } from './notify.ts'
 import type { Answer, Meeting } from './protocol.ts'
 import { sendListener } from './seccomp-listener.ts'
+import type { Notification } from './supervisor-protocol.ts'
 
 const HAS_STOPPED = 'cannot start a container that has stopped'
 
-/** Starts a created container. Throws StateError, or StepError when its program cannot run. */
-export function startContainer(rootPath: string, id: string, architecture: Architecture): void {
+/** Of a container that was just started. */
+export interface Started {
+  readonly record: ContainerRecord
+  /** Its word that it is ready is still to come; the caller closes it. */
+  readonly notification?: Notification
+}
+
+/**
+ * Starts a created container. Throws StateError, or StepError when its program cannot run.
+ * `notifySocket`: the socket of who waits until it is ready, from NOTIFY_SOCKET.
+ */
+export function startContainer(
+  rootPath: string,
+  id: string,
+  architecture: Architecture,
+  notifySocket?: string,
+): Started {
   using root = openRoot(rootPath)
   using directory = openContainer(root, id)
   using _lock = lockContainer(directory)
@@ -40,8 +57,25 @@ export function startContainer(rootPath: string, id: string, architecture: Archi
   const status = readStatus(directory, record)
   if (status === 'stopped') throw new StateError(HAS_STOPPED)
   if (status !== 'created') throw new StateError('cannot start an already running container')
-  releaseProcess(directory, record)
-  runPoststartHooks(record, architecture)
+  const notification = openNotification(directory, notifySocket)
+  try {
+    releaseProcess(directory, record)
+    runPoststartHooks(record, architecture)
+  } catch (error) {
+    if (notification !== undefined) closeNotification(notification)
+    throw error
+  }
+  return { record, ...(notification && { notification }) }
+}
+
+/** Waits, where somebody waits for that, until a started container is ready or gone. */
+export function finishStart({ record, notification }: Started): void {
+  if (notification === undefined) return
+  try {
+    awaitReady(notification, record)
+  } finally {
+    closeNotification(notification)
+  }
 }
 
 function releaseProcess(directory: ContainerDirectory, record: ContainerRecord): void {

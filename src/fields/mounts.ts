@@ -12,6 +12,7 @@ import { planFilesystem } from './mounts/filesystem.ts'
 import type { MountRequest } from './mounts/mount-request.ts'
 import { parseMountOptions } from './mounts/options.ts'
 import { planRemount } from './mounts/remount.ts'
+import { NOTIFY_DESTINATION } from './notify.ts'
 import { merge } from './walk.ts'
 
 /** `mounts`: in the order of the config, since one may lie in another. */
@@ -74,7 +75,11 @@ function finishReadonlyLater(
   planning: Planning,
 ): Contribution {
   if (!wishes.attributes.set.includes('rdonly')) return contribution
-  const made = [...later.map((mount) => cleanPath(mount.destination)), ...devicePaths(planning)]
+  const made = [
+    ...later.map((mount) => cleanPath(mount.destination)),
+    ...devicePaths(planning),
+    ...(planning.options.notifyDirectory === undefined ? [] : [NOTIFY_DESTINATION]),
+  ]
   const isFilledLater = wishes.copyUp || made.some((path) => isBelow(path, destination))
   if (!isFilledLater || contribution.steps === undefined) return contribution
   const finish: Step = { kind: 'finish-readonly', phase: 'readonly', origin: at, destination }

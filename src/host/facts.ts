@@ -111,6 +111,8 @@ export interface CreateOptions {
   readonly detach: boolean
   /** Absolute path of the socket that takes the master of the terminal. */
   readonly consoleSocket?: string
+  /** Host directory for the socket that the container notifies, where its caller waits for that. */
+  readonly notifyDirectory?: string
 }
 
 /** What the caller of `exec` asked for beside the process. */

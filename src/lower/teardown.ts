@@ -35,6 +35,8 @@ export interface Teardown {
 export interface StateDirectory {
   readonly path: string
   readonly files: readonly string[]
+  /** Empty then, and removed too. */
+  readonly directories: readonly string[]
   /** Inode and time of birth: a later container of the same name has others. */
   readonly inode: bigint
   readonly birth: { readonly seconds: bigint; readonly nanoseconds: bigint }
@@ -172,6 +174,13 @@ function removeStateDirectory(asm: Assembler, directory: StateDirectory, fd: Slo
   for (const file of directory.files) {
     const next = asm.label('unlinked')
     asm.call('unlinkat', [slotValue(fd), text(asm, file), ZERO], { on: { ENOENT: next } })
+    asm.place(next)
+  }
+  for (const name of directory.directories) {
+    const next = asm.label('unlinked')
+    asm.call('unlinkat', [slotValue(fd), text(asm, name), flags(AT, 'REMOVEDIR')], {
+      on: { ENOENT: next },
+    })
     asm.place(next)
   }
   asm.call('unlinkat', [AT_FDCWD, text(asm, directory.path), flags(AT, 'REMOVEDIR')])

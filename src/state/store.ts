@@ -19,6 +19,7 @@ import { resolve } from 'node:path'
 import { StateError, UsageError } from '../errors.ts'
 import { monotonicMs } from '../sys/clock.ts'
 import { OPEN_DIRECTORY, pathBelow } from '../sys/directory.ts'
+import { NOTIFY_DIRECTORY, NOTIFY_SOCKET } from './notify-directory.ts'
 import { type ContainerRecord, parseRecord } from './record.ts'
 import { writeText } from './write-text.ts'
 
@@ -33,12 +34,16 @@ const ID = /^[A-Za-z0-9_+.-]{1,1024}$/
 
 /** Everything that a container's directory ever holds; the record goes last. */
 export const CONTAINER_FILES = [
+  NOTIFY_SOCKET,
   RECORD_DRAFT,
   KEPT_CONFIG,
   STATUS_PAGE,
   START_SOCKET,
   RECORD,
 ] as const
+
+/** Directories of its own for some of them. */
+export const CONTAINER_DIRECTORIES = [NOTIFY_DIRECTORY] as const
 
 export interface Root extends Disposable {
   readonly fd: number
@@ -225,6 +230,7 @@ export function startSocketPath(directory: ContainerDirectory): string {
 export function removeContainerDirectory(root: Root, id: string): void {
   checkId(id)
   for (const name of CONTAINER_FILES) removeFile(pathBelow(root.fd, `${id}/${name}`))
+  for (const name of CONTAINER_DIRECTORIES) removeDirectory(pathBelow(root.fd, `${id}/${name}`))
   try {
     rmdirSync(pathBelow(root.fd, id))
   } catch (error) {
@@ -239,6 +245,15 @@ function removeFile(path: string): void {
     unlinkSync(path)
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error
+  }
+}
+
+/** One that is not empty is the error of the directory that it is in. */
+function removeDirectory(path: string): void {
+  try {
+    rmdirSync(path)
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT') && !isErrno(error, 'ENOTEMPTY')) throw error
   }
 }
 

@@ -19,9 +19,16 @@ export function sendPidfdSignal(pidfd: number, signal: number): boolean {
 
 /** Waits until the process ended (or a socket has news), at most so long; whether it did. */
 export function waitPidfd(pidfd: number, timeoutMs: number): boolean {
-  const pollfd = Buffer.alloc(8)
-  pollfd.writeInt32LE(pidfd, 0)
-  pollfd.writeInt16LE(POLLIN, 4)
+  return waitReadable([pidfd], timeoutMs).length > 0
+}
+
+/** Waits until some of these have news, at most so long; which. */
+export function waitReadable(fds: readonly number[], timeoutMs: number): readonly number[] {
+  const pollfds = Buffer.alloc(8 * fds.length)
+  fds.forEach((fd, index) => {
+    pollfds.writeInt32LE(fd, index * 8)
+    pollfds.writeInt16LE(POLLIN, index * 8 + 4)
+  })
   const deadline = process.hrtime.bigint() + BigInt(timeoutMs) * MILLISECOND
   for (;;) {
     const rest = deadline - process.hrtime.bigint()
@@ -29,9 +36,10 @@ export function waitPidfd(pidfd: number, timeoutMs: number): boolean {
     const timeout = Buffer.alloc(16)
     timeout.writeBigInt64LE(left / 1_000_000_000n, 0)
     timeout.writeBigInt64LE(left % 1_000_000_000n, 8)
-    const ready = callKernel('ppoll', [pollfd, 1, timeout, 0, 0], `ppoll(${pidfd})`, ['EINTR'])
-    if (ready > 0) return true
-    if (ready === 0) return false
+    const call = `ppoll(${fds.join(', ')})`
+    const ready = callKernel('ppoll', [pollfds, fds.length, timeout, 0, 0], call, ['EINTR'])
+    if (ready > 0) return fds.filter((_fd, index) => pollfds.readInt16LE(index * 8 + 6) !== 0)
+    if (ready === 0) return []
   }
 }
 

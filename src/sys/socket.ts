@@ -51,6 +51,14 @@ export function listenUnix(path: string): number {
   })
 }
 
+/** A datagram socket with a name. */
+export function bindDatagram(path: string): number {
+  return withSocket(SOCK_DGRAM, (fd) => {
+    const name = encodeAddress(path)
+    callKernel('bind', [fd, name, name.length], `bind(${JSON.stringify(path)})`)
+  })
+}
+
 const KINDS = { seqpacket: SOCK_SEQPACKET, stream: SOCK_STREAM, datagram: SOCK_DGRAM } as const
 
 /**
@@ -143,7 +151,8 @@ function withSocket(type: number, prepare: (fd: number) => void): number {
 
 /** struct sockaddr_un */
 function encodeAddress(path: string): Buffer {
-  const name = Buffer.from(`${path}\0`)
+  // `@name` is in the abstract namespace: a NUL before the name, and no other after it.
+  const name = Buffer.from(path.startsWith('@') ? `\0${path.slice(1)}` : `${path}\0`)
   if (name.length > PATH_LIMIT + 1) {
     throw new Error(`socket path ${JSON.stringify(path)}: longer than ${PATH_LIMIT} bytes`)
   }

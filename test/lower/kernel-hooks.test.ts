@@ -23,7 +23,7 @@ const architecture = process.arch === 'arm64' ? 'arm64' : 'x64'
 function identify(path: string, files: readonly string[]): StateDirectory {
   const { ino, birthtimeNs } = lstatSync(path, { bigint: true })
   const birth = { seconds: birthtimeNs / 1_000_000_000n, nanoseconds: birthtimeNs % 1_000_000_000n }
-  return { path, files, inode: ino, birth }
+  return { path, files, directories: [], inode: ino, birth }
 }
 
 function hook(script: string, more: Partial<RunHook> = {}): RunHook {

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -32,6 +33,7 @@ static char directory[PATH_MAX];
 static int supervisor = -1;
 static pid_t init_pid;
 static int init_pidfd = -1;
+static int terminal = -1;
 
 static char *beside(const char *name)
 {
@@ -157,6 +159,39 @@ static void trace_init(void)
   check(read(channel[0], &byte, 1) == 0, "read");
 }
 
+/* The same on a pty, in a session of its own. */
+static int start_on_terminal(const char *command)
+{
+  int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  check(master >= 0 && unlockpt(master) == 0, "pty");
+  int slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+  check(slave >= 0, "slave");
+  struct winsize size = { 7, 7, 0, 0 };
+  ioctl(master, TIOCSWINSZ, &size);
+  pid_t stage = fork();
+  if (stage == 0) {
+    init_pid = fork();
+    if (init_pid == 0) {
+      setsid();
+      ioctl(slave, TIOCSCTTY, 0);
+      for (int fd = 0; fd <= 2; fd++)
+        dup2(slave, fd);
+      close_range(3, ~0U, 0);
+      execl("/bin/sh", "sh", "-c", command, NULL);
+      _exit(98);
+    }
+    append_number(beside("init"), init_pid);
+    _exit(0);
+  }
+  waitpid(stage, NULL, 0);
+  FILE *in = fopen(beside("init"), "re");
+  check(in != NULL && fscanf(in, "%d", &init_pid) == 1, "init");
+  fclose(in);
+  init_pidfd = syscall(SYS_pidfd_open, init_pid, 0);
+  close(slave);
+  return master;
+}
+
 static void send_message(const char *file, const int *fds, size_t count)
 {
   static char bytes[65536];
@@ -240,6 +275,10 @@ static void obey(char **word)
       send_page(*++word);
     else if (strcmp(*word, "hand-over") == 0)
       send_message(*++word, &init_pidfd, 1);
+    else if (strcmp(*word, "terminal-init") == 0)
+      terminal = start_on_terminal(*++word);
+    else if (strcmp(*word, "hand-over-terminal") == 0)
+      send_message(*++word, (int[]){ init_pidfd, terminal }, 2);
     else if (strcmp(*word, "hand-over-two") == 0)
       send_message(*++word, (int[]){ init_pidfd, 0 }, 2);
     else if (strcmp(*word, "hand-over-teardown") == 0) {

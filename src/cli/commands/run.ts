@@ -12,12 +12,14 @@ export const run: CommandDefinition = {
       .option('--no-subreaper', 'taken for compatibility, without effect')
   },
   run([id = ''], flags, context) {
-    const { supervisor } = context.request
+    const { supervisor, env } = context.request
+    const notifySocket = env.get('NOTIFY_SOCKET')
     runContainer({
       ...readCreateInput(id, flags, context),
       detach: isSet(flags, 'detach'),
       keep: isSet(flags, 'keep'),
       ...(supervisor !== undefined && { supervisor }),
+      ...(notifySocket && { notifySocket }),
       succeeded: context.flushLog,
     })
     return {}

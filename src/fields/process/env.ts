@@ -1,5 +1,6 @@
 import type { Pointer } from '../../errors.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
+import { NOTIFY_VARIABLE } from '../notify.ts'
 
 export const env: Field<readonly string[]> = {
   plan: (_configured, at, planning) => planEnv(at, planning),
@@ -16,6 +17,7 @@ export function containerEnvironment({ spec, options }: Planning): readonly stri
     // Always 1: without a pid namespace of its own nobody could know the pid in advance.
     set(variables, 'LISTEN_PID=1')
   }
+  if (options.notifyDirectory !== undefined) set(variables, NOTIFY_VARIABLE)
   return [...variables.values()]
 }
 
