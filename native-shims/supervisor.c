@@ -123,8 +123,20 @@ static bool has_ended(int node, struct orders *orders)
   return true;
 }
 
+/* Nothing is seen of the container before its terminal is what it shall be. */
+static void open_terminal(struct orders *orders)
+{
+  int master = orders->descriptors.terminal;
+  if (master < 0)
+    return;
+  orders->descriptors.terminal = -1;
+  copy_size(master);
+  enter_raw_mode();
+  start_relay(master);
+}
+
 /* Reaps who has ended; the exit status of init, once it is among them. */
-static int reap(const struct orders *orders)
+static int reap(struct orders *orders)
 {
   int status = STATUS_RUNNING;
   for (;;) {
@@ -135,8 +147,8 @@ static int reap(const struct orders *orders)
     if (pid == orders->message.pid)
       status = to_exit_status(wait_status);
     /* Node sets terminals back to what it found when it ends: not before that. */
-    if (pid == orders->node && relay_master() >= 0)
-      enter_raw_mode();
+    if (pid == orders->node)
+      open_terminal(orders);
     note_reaped(pid);
   }
 }
@@ -174,7 +186,7 @@ static void forward_signals(int signals, int init)
 }
 
 /* Stands in for the init until it ends: passes on signals and bytes, reaps what falls to us. */
-static int watch_init(const struct orders *orders, int signals)
+static int watch_init(struct orders *orders, int signals)
 {
   enum { SIGNALS, INIT, RELAY, NOTIFY = RELAY + RELAY_SOURCES, COUNT = NOTIFY + NOTIFY_SOURCES };
   int init = orders->descriptors.init;
@@ -207,7 +219,7 @@ static void record_end(const struct orders *orders, int status)
 }
 
 /* From the handover to init's end. */
-static int stand_in(const struct orders *orders)
+static int stand_in(struct orders *orders)
 {
   const uint64_t every = ~(uint64_t)0;
   const struct descriptors *given = &orders->descriptors;
@@ -217,11 +229,10 @@ static int stand_in(const struct orders *orders)
     give_up("cannot open", "a signalfd");
   if (given->notified >= 0)
     start_notify(given->notified, given->notifies);
-  if (given->terminal >= 0) {
-    start_relay(given->terminal);
-    copy_size(given->terminal);
-  }
   int status = watch_init(orders, signals);
+  /* Init was faster than the end of Node. */
+  if (given->terminal >= 0)
+    start_relay(given->terminal);
   drain_relay(signals);
   leave_raw_mode();
   return status;

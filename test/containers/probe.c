@@ -461,6 +461,8 @@ static void receive(const char *path)
   printf(",\"info\":");
   print_file(link);
   putchar('}');
+  /* Read while later operations keep the fd open. */
+  fflush(stdout);
 }
 
 /*
