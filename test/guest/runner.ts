@@ -16,11 +16,19 @@ function fullName(task: Task): string {
   return parent === '' ? task.name : `${parent} > ${task.name}`
 }
 
+/** Not all that a command printed, and of the stack the line in the test. */
+function describe({ message, stack = '' }: { message: string; stack?: string }): string {
+  const lines = message.split('\n').filter((line) => line.trim() !== '')
+  const place = stack.split('\n').find((line) => line.includes('.test.mjs')) ?? ''
+  const shown = lines.length > 12 ? [...lines.slice(0, 4), '…', ...lines.slice(-7)] : lines
+  return [...shown, place.trim()].map((line) => `     ${line.slice(0, 400)}`).join('\n')
+}
+
 function reportTest(test: Test): void {
   const { state, duration = 0 } = { ...test.result }
   const mark = state === 'pass' ? '✓' : state === 'fail' ? '✗' : '-'
   print(` ${mark} ${fullName(test)} ${(duration / 1000).toFixed(1)}s`)
-  for (const error of test.result?.errors ?? []) print(`     ${error.stack ?? error.message}`)
+  for (const error of test.result?.errors ?? []) print(describe(error))
 }
 
 const runner: VitestRunner = {

@@ -1,6 +1,14 @@
 import { writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe } from 'vitest'
-import { check, describeEngine, makeRootfs, must, ROOTFS_TAR, type Runtime } from './rig.ts'
+import {
+  check,
+  describeEngine,
+  makeRootfs,
+  must,
+  ROOTFS_TAR,
+  type Runtime,
+  readmeBlock,
+} from './rig.ts'
 
 /** There is no network to bridge, and no image to pull. */
 const ENVIRONMENT = { iptables: false, ip6tables: false, bridge: 'none' }
@@ -8,8 +16,12 @@ const ENVIRONMENT = { iptables: false, ip6tables: false, bridge: 'none' }
 function startDaemon(runtime: Runtime, driver: string, more: object = {}): void {
   const config = {
     ...ENVIRONMENT,
-    'default-runtime': 'tested',
-    runtimes: { tested: { path: runtime.path } },
+    ...(runtime.name === 'tsrunc'
+      ? (JSON.parse(readmeBlock('Docker')) as object)
+      : {
+          'default-runtime': 'tested',
+          runtimes: { tested: { path: runtime.path } },
+        }),
     'exec-opts': [`native.cgroupdriver=${driver}`],
     ...more,
   }
@@ -37,7 +49,7 @@ describeEngine('docker', (runtime) => {
 
   describe('the systemd driver', () => {
     beforeAll(() => startDaemon(runtime, 'systemd'))
-    run('info', 'docker info', /Default Runtime: tested/)
+    run('info', 'docker info', /Default Runtime: t(srunc|ested)/)
     run('run', 'docker run --rm box echo hello', /^hello$/m)
     run('run: the exit status', 'docker run --rm box sh -c "exit 7"', 7)
     run('run: no such command', 'docker run --rm box nowhere', 127)

@@ -1,8 +1,9 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { beforeAll, describe } from 'vitest'
-import { check, describeEngine, makeRootfs, must, ROOTFS_TAR } from './rig.ts'
+import { check, describeEngine, makeRootfs, must, ROOTFS_TAR, readmeBlock } from './rig.ts'
 
 describeEngine('podman', (runtime) => {
-  const podman = `podman --runtime ${runtime.path}`
+  const podman = runtime.name === 'tsrunc' ? 'podman' : `podman --runtime ${runtime.path}`
   /** The script knows `podman` with the runtime, and a fresh name. */
   const script = (text: string) =>
     `name=c-$(cat /proc/sys/kernel/random/uuid)
@@ -17,6 +18,10 @@ describeEngine('podman', (runtime) => {
 
   beforeAll(() => {
     makeRootfs()
+    mkdirSync('/etc/containers', { recursive: true })
+    // The guest's nft lacks what the rules want.
+    const network = '[network]\nfirewall_driver = "none"\n'
+    writeFileSync('/etc/containers/containers.conf', `${readmeBlock('Podman')}\n${network}`)
     must(`podman image exists box || podman import -q ${ROOTFS_TAR} box`)
   })
 
@@ -255,7 +260,7 @@ describeEngine('podman', (runtime) => {
   describe('around it', () => {
     run(
       'the cgroupfs manager',
-      `command podman --cgroup-manager cgroupfs --runtime ${runtime.path} run --rm --memory 64m box cat /sys/fs/cgroup/memory.max`,
+      `command ${podman} --cgroup-manager cgroupfs run --rm --memory 64m box cat /sys/fs/cgroup/memory.max`,
       /^67108864$/m,
     )
     run(

@@ -62,7 +62,8 @@ export function must(script: string, seconds?: number): string {
 export function check(name: string, script: string, { output, status = 0 }: Expected): void {
   it(name, () => {
     const outcome = sh(script)
-    expect(outcome.status, outcome.output).toBe(status)
+    const shown = `${outcome.output}\nstatus ${outcome.status}, expected ${status}`
+    expect(outcome.status === status, shown).toBe(true)
     if (output !== undefined) expect(outcome.output).toMatch(output)
   })
 }
