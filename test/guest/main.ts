@@ -1,15 +1,27 @@
 /** `npm run test:guest`: boots the guest, runs something in it, ends with its exit status. */
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { provideImage } from './image.ts'
-import { bootGuest } from './machine.ts'
+import { type Boot, bootGuest } from './machine.ts'
 import { NoGuestError, providePackages } from './packages.ts'
-import { makePayload } from './payload.ts'
+import { makePayload, type Task } from './payload.ts'
 
 const USAGE = `npm run test:guest -- [--full] [--timeout SECONDS] [--kernel-option WORD]…
                       [--command 'SHELL COMMAND' | TEST FILE…]`
+
+/** What runs without arguments. */
+const SUITES = ['test/containers', 'test/guest/engines']
 
 /** As test harnesses have it: this machine cannot have a guest. */
 const SKIPPED = 77
@@ -33,34 +45,81 @@ async function main(): Promise<number> {
     process.stdout.write(`${USAGE}\n`)
     return 0
   }
-  const task =
-    values.command === undefined
-      ? { tests: positionals.length > 0 ? positionals : findTests() }
-      : { command: values.command }
   providePackages(values.full, say)
   const image = provideImage(values.full, say)
   const directory = mkdtempSync(join(tmpdir(), 'tsrunc-guest-'))
   process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
-  const payload = await makePayload(join(directory, 'payload'), task)
-  const outcome = await bootGuest({
-    image,
-    payload,
-    directory,
-    seconds: Number(values.timeout ?? (values.full ? 3600 : 600)),
-    kernelOptions: values['kernel-option'],
-  })
-  const tests = join(directory, 'results/tests.json')
-  const report = process.env.TSRUNC_TEST_REPORT
-  if (report !== undefined && existsSync(tests)) copyFileSync(tests, report)
+  const tests = positionals.length > 0 ? positionals : findTests()
+  const tasks: readonly Task[] =
+    values.command === undefined
+      ? splitTests(tests).map((tests) => ({ tests }))
+      : [{ command: values.command }]
+  const statuses = await Promise.all(
+    tasks.map((task, index) =>
+      runTask(task, {
+        image,
+        directory: join(directory, String(index)),
+        seconds: Number(values.timeout ?? (values.full ? 3600 : 600)),
+        kernelOptions: values['kernel-option'],
+      }),
+    ),
+  )
+  if (values.command === undefined) {
+    const summary = addReports(
+      tasks.map((_, index) => join(directory, `${index}/results/tests.json`)),
+    )
+    const { numPassedTests, numFailedTests, numPendingTests } = summary
+    say(`${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped`)
+    const report = process.env.TSRUNC_TEST_REPORT
+    if (report !== undefined) writeFileSync(report, JSON.stringify(summary))
+  }
+  return statuses.find((status) => status !== 0) ?? 0
+}
+
+/** One guest; returns its exit status, or 1 where it has none. */
+async function runTask(task: Task, settings: Omit<Boot, 'payload'>): Promise<number> {
+  mkdirSync(settings.directory)
+  const payload = await makePayload(join(settings.directory, 'payload'), task)
+  const outcome = await bootGuest({ ...settings, payload })
   if ('status' in outcome) return outcome.status
   say(outcome.failure)
   return 1
 }
 
 function findTests(): string[] {
-  return readdirSync('test/containers')
-    .filter((name) => name.endsWith('.test.ts'))
-    .map((name) => `test/containers/${name}`)
+  return SUITES.flatMap((folder) =>
+    readdirSync(folder)
+      .filter((name) => name.endsWith('.test.ts'))
+      .map((name) => join(folder, name)),
+  )
+}
+
+/** A guest has one CPU: two of them share the tests, by the size of their files. */
+function splitTests(files: readonly string[]): string[][] {
+  const groups = Array.from({ length: Math.min(2, availableParallelism(), files.length) }, () => ({
+    files: [] as string[],
+    size: 0,
+  }))
+  for (const file of files.toSorted((a, b) => statSync(b).size - statSync(a).size)) {
+    const [lightest] = groups.toSorted((a, b) => a.size - b.size)
+    lightest?.files.push(file)
+    if (lightest !== undefined) lightest.size += statSync(file).size
+  }
+  return groups.map((group) => group.files)
+}
+
+/** The counts of all guests; one that left no results counts as a failure. */
+function addReports(files: readonly string[]) {
+  const total = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0 }
+  for (const file of files) {
+    const counts: Partial<typeof total> = existsSync(file)
+      ? JSON.parse(readFileSync(file, 'utf8'))
+      : { numFailedTests: 1 }
+    total.numPassedTests += counts.numPassedTests ?? 0
+    total.numFailedTests += counts.numFailedTests ?? 0
+    total.numPendingTests += counts.numPendingTests ?? 0
+  }
+  return total
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
