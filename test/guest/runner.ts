@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { type File, startTests, type Task, type Test, type VitestRunner } from '@vitest/runner'
-import { getTests } from '@vitest/runner/utils'
+import { getSuites, getTests } from '@vitest/runner/utils'
 
 const [resultsFile = '', ...files] = process.argv.slice(2)
 const started = Date.now()
@@ -61,9 +61,12 @@ function summarize(found: readonly File[]) {
   const tests = found.flatMap((file) => getTests(file))
   const count = (state: string) => tests.filter(({ result }) => result?.state === state).length
   const broken = found.filter(({ result }) => result?.state === 'fail')
-  for (const file of broken) {
-    for (const error of file.result?.errors ?? [])
-      print(`${file.name}: ${error.stack ?? error.message}`)
+  // What failed outside of a test: a hook, a file that cannot be loaded.
+  for (const suite of [...found, ...found.flatMap((file) => getSuites(file))]) {
+    for (const error of suite.result?.errors ?? []) {
+      print(` ✗ ${fullName(suite)}`)
+      print(describe(error))
+    }
   }
   const passed = count('pass')
   const failed = count('fail')

@@ -58,10 +58,14 @@ describeEngine('containerd', (runtime) => {
   run('task ps', `${up}; ctr task ps $id`, /^\d+/m)
   run(
     '--memory-limit',
-    `run --rm --memory-limit 67108864 ${image} $id cat /sys/fs/cgroup/memory.max`,
+    `run -d --memory-limit 67108864 ${image} $id sleep 1000; cat /sys/fs/cgroup/default/$id/memory.max`,
     /^67108864$/m,
   )
-  run('--cpus', `run --rm --cpus 0.5 ${image} $id cat /sys/fs/cgroup/cpu.max`, /^50000 100000$/m)
+  run(
+    '--cpus',
+    `run -d --cpus 0.5 ${image} $id sleep 1000; cat /sys/fs/cgroup/default/$id/cpu.max`,
+    /^50000 100000$/m,
+  )
   run('--read-only', `run --rm --read-only ${image} $id touch /file`, /Read-only/, 1)
   run(
     '--mount',
@@ -83,7 +87,7 @@ describeEngine('containerd', (runtime) => {
   )
   run(
     'the systemd driver',
-    `run --rm --runc-systemd-cgroup --cgroup system.slice:tsrunc:$id --memory-limit 67108864 ${image} $id cat /sys/fs/cgroup/memory.max`,
+    `run -d --runc-systemd-cgroup --cgroup system.slice:tsrunc:$id --memory-limit 67108864 ${image} $id sleep 1000; cat /sys/fs/cgroup/system.slice/tsrunc-$id.scope/memory.max`,
     /^67108864$/m,
   )
   run(
