@@ -113,7 +113,7 @@ function runMachine(
   const machine = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     detached: true,
-    env: { PATH: process.env.PATH, HOME: '/', TMPDIR: '/dev/shm' },
+    env: { PATH: process.env.PATH, HOME: '/mnt', TMPDIR: '/dev/shm' },
   })
   const file = createWriteStream(console)
   // Not inherited: the machine makes its descriptors non-blocking.

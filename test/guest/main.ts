@@ -69,7 +69,9 @@ async function main(): Promise<number> {
       tasks.map((_, index) => join(directory, `${index}/results/tests.json`)),
     )
     const { numPassedTests, numFailedTests, numPendingTests } = summary
-    say(`${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped`)
+    say(
+      `in all guests: ${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped`,
+    )
     const report = process.env.TSRUNC_TEST_REPORT
     if (report !== undefined) writeFileSync(report, JSON.stringify(summary))
   }

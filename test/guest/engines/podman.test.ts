@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { beforeAll, describe } from 'vitest'
+import { afterAll, beforeAll, describe } from 'vitest'
 import { check, describeEngine, makeRootfs, must, ROOTFS_TAR, readmeBlock } from './rig.ts'
 
 describeEngine('podman', (runtime) => {
@@ -19,8 +19,8 @@ describeEngine('podman', (runtime) => {
   beforeAll(() => {
     makeRootfs()
     mkdirSync('/etc/containers', { recursive: true })
-    // The guest's nft lacks what the rules want.
-    const network = '[network]\nfirewall_driver = "none"\n'
+    // The guest's nft lacks what the rules want, and most cases need no network.
+    const network = '[network]\nfirewall_driver = "none"\n[containers]\nnetns = "none"\n'
     writeFileSync('/etc/containers/containers.conf', `${readmeBlock('Podman')}\n${network}`)
     must(`podman image exists box || podman import -q ${ROOTFS_TAR} box`)
   })
@@ -90,41 +90,44 @@ describeEngine('podman', (runtime) => {
   })
 
   describe('exec', () => {
-    const alive = `${up} box sleep 1000 >/dev/null`
-    run('exec', `${alive}; podman exec $name echo hello`, /^hello$/m)
-    run('exec: the exit status', `${alive}; podman exec $name sh -c 'exit 9'`, 9)
-    run('exec: no such command', `${alive}; podman exec $name nowhere`, 127)
-    run('exec -i', `${alive}; echo hello | podman exec -i $name cat`, /^hello$/m)
-    run(
-      'exec -it',
-      `${alive}; script -qec "${podman} exec -it $name tty" /dev/null`,
-      /\/dev\/pts\/\d/,
-    )
+    const name = 'for-exec'
+    const run = (title: string, text: string, expected: RegExp | number, status = 0) =>
+      check(
+        title,
+        `name=${name}\npodman() { command ${podman} "$@"; }\n${text}`,
+        typeof expected === 'number' ? { status: expected } : { output: expected, status },
+      )
+    beforeAll(() => {
+      must(`${podman} run -d --name ${name} box sleep 1000`)
+    })
+    afterAll(() => {
+      must(`${podman} rm -f -t 0 ${name}`)
+    })
+    run('exec', `podman exec $name echo hello`, /^hello$/m)
+    run('exec: the exit status', `podman exec $name sh -c 'exit 9'`, 9)
+    run('exec: no such command', `podman exec $name nowhere`, 127)
+    run('exec -i', `echo hello | podman exec -i $name cat`, /^hello$/m)
+    run('exec -it', `script -qec "${podman} exec -it $name tty" /dev/null`, /\/dev\/pts\/\d/)
     run(
       'exec -u -w -e',
-      `${alive}; podman exec -u user -w /tmp -e A=b $name sh -c 'id -u; pwd; echo $A'`,
+      `podman exec -u user -w /tmp -e A=b $name sh -c 'id -u; pwd; echo $A'`,
       /^1000\n\/tmp\nb$/m,
     )
     run(
       'exec -d',
-      `${alive}; podman exec -d $name touch /tmp/here; sleep 2; podman exec $name ls /tmp`,
+      `podman exec -d $name touch /tmp/here; sleep 2; podman exec $name ls /tmp`,
       /here/,
     )
     run(
       'exec --privileged',
-      `${alive}; podman exec --privileged $name grep CapEff /proc/self/status`,
+      `podman exec --privileged $name grep CapEff /proc/self/status`,
       /1ffffffffff/,
     )
-    run('top', `${alive}; podman top $name pid args`, /sleep 1000/)
+    run('top', `podman top $name pid args`, /sleep 1000/)
     run(
       'cp in and out',
-      `${alive}; echo hello >/tmp/in; podman cp /tmp/in $name:/tmp/file; podman cp $name:/tmp/file /tmp/out; cat /tmp/out`,
+      `echo hello >/tmp/in; podman cp /tmp/in $name:/tmp/file; podman cp $name:/tmp/file /tmp/out; cat /tmp/out`,
       /^hello$/m,
-    )
-    run(
-      'healthcheck',
-      `${up} --health-cmd 'test -e /bin/busybox' --health-interval disable box sleep 1000 >/dev/null; podman healthcheck run $name && echo healthy`,
-      /healthy/,
     )
   })
 
@@ -234,7 +237,7 @@ describeEngine('podman', (runtime) => {
       /0::\/machine.slice\/libpod/,
     )
     run('--shm-size', inside('--shm-size 1m', "sh -c 'df -k /dev/shm | tail -1'"), /1024/)
-    run('a network of its own', inside('', 'ip addr show eth0'), /inet 10\.88\./)
+    run('a network of its own', inside('--network podman', 'ip addr show eth0'), /inet 10\.88\./)
     run(
       'pod with shared namespaces',
       'podman pod create --name $name >/dev/null; trap "podman pod rm -f -t 0 $name >/dev/null" EXIT; podman run -d --pod $name box sleep 1000 >/dev/null; podman run --rm --pod $name box hostname',
@@ -258,6 +261,11 @@ describeEngine('podman', (runtime) => {
   })
 
   describe('around it', () => {
+    run(
+      'healthcheck',
+      `${up} --health-cmd 'test -e /bin/busybox' --health-interval disable box sleep 1000 >/dev/null; podman healthcheck run $name && echo healthy`,
+      /healthy/,
+    )
     run(
       'the cgroupfs manager',
       `command ${podman} --cgroup-manager cgroupfs run --rm --memory 64m box cat /sys/fs/cgroup/memory.max`,

@@ -86,11 +86,11 @@ export function makeRootfs(): void {
     rm -rf $root`)
 }
 
-/** A code block of the README below the heading: what users copy is what is tested. */
-export function readmeBlock(heading: string, nth = 0): string {
+/** The first code block of the README below the heading: what users copy is what is tested. */
+export function readmeBlock(heading: string): string {
   const readme = readFileSync('bin/README.md', 'utf8')
-  const section = readme.split(/^#+ /m).find((text) => text.startsWith(`${heading}\n`)) ?? ''
-  const block = [...section.matchAll(/^```\w*\n(.*?)^```/gms)][nth]?.[1]
-  if (block === undefined) throw new Error(`README: no code block ${nth} below ${heading}`)
+  const section = readme.split(`\n### ${heading}\n`)[1] ?? ''
+  const block = /^```\w+\n(.*?)^```/ms.exec(section)?.[1]
+  if (block === undefined) throw new Error(`README: no code block below ${heading}`)
   return block
 }
