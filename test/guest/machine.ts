@@ -22,7 +22,9 @@ export interface Boot {
 }
 
 /** What became of a guest: its own exit status, or why there is none. */
-export type Outcome = { readonly status: number } | { readonly failure: string }
+export type Outcome =
+  | { readonly status: number }
+  | { readonly failure: string; readonly ended: 'before it was up' | 'by itself' | 'by us' }
 
 const RESULTS_SIZE = 256 * 1024 * 1024
 const MEMORY = '3072M'
@@ -38,15 +40,18 @@ export async function bootGuest(boot: Boot): Promise<Outcome> {
     ? qemuCommand(boot, resultsDisk)
     : umlCommand(boot, resultsDisk)
   const console = join(boot.directory, 'console')
-  const ending = await runMachine(program, args, console, boot.seconds)
+  const { wasKilled, wasUp } = await runMachine(program, args, console, boot.seconds)
   // A guest that ended without results is a broken tar, too.
   try {
     execFileSync('tar', ['-xf', resultsDisk, '-C', results], { stdio: 'ignore' })
   } catch {}
-  if (ending !== undefined) return { failure: `${ending}; ${quoteConsole(console)}` }
   const status = join(results, 'status')
-  if (existsSync(status)) return { status: Number(readFileSync(status, 'utf8')) }
-  return { failure: `the guest ended without a status; ${quoteConsole(console)}` }
+  if (!wasKilled && existsSync(status)) return { status: Number(readFileSync(status, 'utf8')) }
+  const what = wasKilled ? `was killed after ${boot.seconds} s` : 'ended without a status'
+  return {
+    failure: `the guest ${what}; ${quoteConsole(console)}`,
+    ended: wasUp ? (wasKilled ? 'by us' : 'by itself') : 'before it was up',
+  }
 }
 
 /**
@@ -102,13 +107,18 @@ function qemuCommand({ image, payload, kernelOptions }: Boot, results: string): 
   ]
 }
 
-/** Why it had to be ended; undefined when it ended by itself. */
+interface Ending {
+  readonly wasKilled: boolean
+  /** It printed something. */
+  readonly wasUp: boolean
+}
+
 function runMachine(
   program: string,
   args: readonly string[],
   console: string,
   seconds: number,
-): Promise<string | undefined> {
+): Promise<Ending> {
   // Its end is ours, too: a killed rig leaves no machine behind.
   const machine = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...args], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
@@ -116,14 +126,18 @@ function runMachine(
     env: { PATH: process.env.PATH, HOME: '/mnt', TMPDIR: '/dev/shm' },
   })
   const file = createWriteStream(console)
+  let wasUp = false
+  let wasKilled = false
   // Not inherited: the machine makes its descriptors non-blocking.
-  machine.stdout?.pipe(process.stdout, { end: false })
+  machine.stdout?.on('data', (bytes: Buffer) => {
+    wasUp ||= bytes.includes('guest: up')
+    process.stdout.write(bytes)
+  })
   machine.stderr?.pipe(file, { end: false })
   machine.stdio[3]?.on('data', (bytes: Buffer) => file.write(bytes))
   return new Promise((resolve, reject) => {
-    let ending: string | undefined
     const timer = setTimeout(() => {
-      ending = `the guest was killed after ${seconds} s`
+      wasKilled = true
       killMachine(machine)
     }, seconds * 1000)
     machine.on('error', reject)
@@ -131,7 +145,7 @@ function runMachine(
       clearTimeout(timer)
       // User-mode Linux leaves its processes behind when its main one is killed.
       killMachine(machine)
-      file.end(() => resolve(ending))
+      file.end(() => resolve({ wasKilled, wasUp }))
     })
   })
 }

@@ -78,13 +78,26 @@ async function main(): Promise<number> {
   return statuses.find((status) => status !== 0) ?? 0
 }
 
-/** One guest; returns its exit status, or 1 where it has none. */
-async function runTask(task: Task, settings: Omit<Boot, 'payload'>): Promise<number> {
+/**
+ * One guest; returns its exit status, or 1 where it has none. One whose kernel ends, which is no
+ * fault of what is tested in it, gets a second try.
+ */
+async function runTask(
+  task: Task,
+  settings: Omit<Boot, 'payload'>,
+  isSecond = false,
+): Promise<number> {
   mkdirSync(settings.directory)
   const payload = await makePayload(join(settings.directory, 'payload'), task)
   const outcome = await bootGuest({ ...settings, payload })
   if ('status' in outcome) return outcome.status
   say(outcome.failure)
+  if (!isSecond && outcome.ended !== 'by us') {
+    say('once more')
+    rmSync(settings.directory, { recursive: true })
+    return runTask(task, settings, true)
+  }
+  if (outcome.ended === 'before it was up') throw new NoGuestError('it does not boot: see above')
   return 1
 }
 

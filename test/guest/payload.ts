@@ -10,6 +10,9 @@ export type Task = { readonly command: string } | { readonly tests: readonly str
 /** Of the caller's environment, what tests look at. */
 const PASSED_ON = ['TSRUNC_TEST_RUNTIME', 'TSRUNC_TEST_NAME', 'TSRUNC_ENGINE_RUNTIME']
 
+/** A guest that is silent has not come up. */
+const SAY_UP = 'echo "guest: up after $(cut -d. -f1 /proc/uptime) s"'
+
 /** Fills the directory, and returns the path of the tar of it. */
 export async function makePayload(directory: string, task: Task): Promise<string> {
   mkdirSync(directory)
@@ -22,7 +25,10 @@ export async function makePayload(directory: string, task: Task): Promise<string
     (name) => `export ${name}='${process.env[name]}'`,
   )
   const lines = 'command' in task ? [task.command] : await bundleTests(checkout, task.tests)
-  writeFileSync(join(directory, 'run'), ['cd checkout', ...variables, ...lines, ''].join('\n'))
+  writeFileSync(
+    join(directory, 'run'),
+    ['cd checkout', SAY_UP, ...variables, ...lines, ''].join('\n'),
+  )
   const tar = `${directory}.tar`
   execFileSync('tar', ['-cf', tar, '-C', directory, '.'])
   return tar
