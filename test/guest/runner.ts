@@ -44,9 +44,9 @@ const runner: VitestRunner = {
     sequence: { seed: 0, hooks: 'stack', setupFiles: 'list' },
     chaiConfig: undefined,
     maxConcurrency: 5,
-    // Every command takes more than a second here.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    // A command takes a second here, and twenty where the machine has much else to do.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     retry: 0,
     includeTaskLocation: false,
     tags: [],

@@ -148,7 +148,7 @@ describeEngine('podman', (runtime) => {
       inside('--ulimit nofile=100:200', "sh -c 'ulimit -Sn; ulimit -Hn'"),
       /^100\n200$/m,
     )
-    run('--device', inside('--device /dev/loop-control:/dev/here', 'ls -l /dev/here'), /^c/m)
+    run('--device', inside('--device /dev/zero:/dev/here', 'ls -l /dev/here'), /^c/m)
     run(
       'no other device',
       inside('', "sh -c 'mknod /tmp/d b 98 0; cat /tmp/d'"),
@@ -183,7 +183,7 @@ describeEngine('podman', (runtime) => {
     run('--tmpfs', inside('--tmpfs /scratch:size=1m', "sh -c 'df -k /scratch | tail -1'"), /1024/)
     run(
       '-v',
-      `mkdir -p /tmp/v; echo hello >/tmp/v/file; ${inside('-v /tmp/v:/v:ro', "sh -c 'cat /v/file; touch /v/new'")}`,
+      `mkdir -p /tmp/v; echo hello >/tmp/v/file; ${inside('-v /tmp/v:/v:ro', "sh -c 'exec 2>&1; cat /v/file; touch /v/new'")}`,
       /hello[\s\S]*Read-only/,
       1,
     )

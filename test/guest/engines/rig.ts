@@ -41,7 +41,7 @@ export function describeEngine(engine: string, define: (runtime: Runtime) => voi
 }
 
 /** Runs a script in the shell, to its first failing command; killed after the seconds given. */
-export function sh(script: string, seconds = 60): Outcome {
+export function sh(script: string, seconds = 240): Outcome {
   const { status, stdout } = spawnSync('sh', ['-ec', `exec 2>&1\n${script}`], {
     encoding: 'utf8',
     timeout: seconds * 1000,
