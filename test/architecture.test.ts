@@ -165,6 +165,11 @@ describe('what a command loads', () => {
     }
   })
 
+  it('exec loads no validator unless it is given a file', () => {
+    const wrong = loadedBy('exec').filter((file) => /^src\/config\/(load|validators)/.test(file))
+    expect(wrong).toEqual([])
+  })
+
   it('create does load them (or the names above prove nothing)', () => {
     const files = loadedBy('create')
     expect(files).toContain('src/config/load.ts')

@@ -7,6 +7,7 @@ import type { CreateOptions } from '../host/facts.ts'
 import { notifyDirectoryPath } from '../state/notify-directory.ts'
 import { checkId, openRoot } from '../state/store.ts'
 import { type Context, type Flags, isSet, textFlag } from './command.ts'
+import { readConsoleSocket } from './console-socket.ts'
 import { parseCount } from './numbers.ts'
 import { prepareCreate } from './prepare.ts'
 
@@ -81,12 +82,6 @@ export function readOptions(
       notifyDirectory: notifyDirectoryPath(globals.root, id),
     }),
   }
-}
-
-/** An empty path is none, as in runc. */
-export function readConsoleSocket(flags: Flags): { consoleSocket?: string } {
-  const path = textFlag(flags, 'consoleSocket')
-  return path ? { consoleSocket: resolve(path) } : {}
 }
 
 /** The bus of the service manager that makes units for the caller: root's are the system's. */

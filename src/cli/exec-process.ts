@@ -1,51 +1,14 @@
-/** The process that `exec` shall run: of a file, or the container's own with changes. */
+/** The process that `exec` shall run: the container's own with changes. */
 import { CAPABILITIES } from '../config/capabilities.ts'
-import { type LoadedProcess, loadProcess } from '../config/load.ts'
+import type { LoadedProcess } from '../config/load.ts'
 import { findNearest } from '../config/nearest.ts'
 import type { Capabilities, Process, User } from '../config/spec.ts'
 import { type Issue, SpecError, UsageError } from '../errors.ts'
 import { type Flags, isSet, listFlag, textFlag } from './command.ts'
 import { parseId } from './numbers.ts'
 
-/** Flags that change the container's own process: a file says everything itself. */
-const CHANGES = ['cwd', 'env', 'user', 'additionalGids', 'cap', 'apparmor', 'processLabel'] as const
-
-/** Throws UsageError or SpecError; `own` is the container's process. */
-export function chooseProcess(own: Process, words: readonly string[], flags: Flags): LoadedProcess {
-  const file = textFlag(flags, 'process')
-  if (file === undefined || file === '') return changeProcess(own, words, flags)
-  if (words.length > 0) {
-    throw new UsageError(`--process names the program: ${JSON.stringify(words[0])} is one too many`)
-  }
-  const loaded = loadProcess(file)
-  const unused = CHANGES.filter(
-    (name) => (textFlag(flags, name) ?? listFlag(flags, name)).length > 0,
-  )
-  return {
-    ...loaded,
-    process: inheritFrom(own, loaded.process),
-    warnings: [
-      ...loaded.warnings,
-      ...unused.map((name) => `--${toFlag(name)} has no effect with --process`),
-    ],
-  }
-}
-
-/**
- * What the file leaves out is as in the container, and never more: no capability beyond its
- * bounding set (CVE-2025-27612), its limits, its LSM profiles, its no_new_privs.
- */
-function inheritFrom(own: Process, process: Process): Process {
-  const { args, env, terminal, consoleSize, user, cwd, ...rest } = own
-  const umask = process.user?.umask ?? user?.umask
-  return {
-    ...rest,
-    ...process,
-    user: { ...process.user, ...(umask !== undefined && { umask }) },
-  }
-}
-
-function changeProcess(own: Process, words: readonly string[], flags: Flags): LoadedProcess {
+/** Throws UsageError; `own` is the container's process. */
+export function changeProcess(own: Process, words: readonly string[], flags: Flags): LoadedProcess {
   if (words.length === 0) throw new UsageError('exec needs a program to run, or --process FILE')
   if (words[0] === '') throw new UsageError('exec: the name of the program is empty')
   const cwd = textFlag(flags, 'cwd') || own.cwd
@@ -112,8 +75,4 @@ function checkCapability(name: string): void {
   const nearest = findNearest(name, CAPABILITIES)
   const hint = nearest === undefined ? '' : ` (did you mean ${nearest}?)`
   throw new UsageError(`--cap: no such capability: ${JSON.stringify(name)}${hint}`)
-}
-
-function toFlag(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }

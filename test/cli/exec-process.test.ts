@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Flags } from '../../src/cli/command.ts'
-import { chooseProcess } from '../../src/cli/exec-process.ts'
+import { changeProcess } from '../../src/cli/exec-process.ts'
+import { readProcess } from '../../src/cli/exec-process-file.ts'
 import { parseSubCgroups } from '../../src/cli/sub-cgroups.ts'
 import type { Process } from '../../src/config/spec.ts'
 
@@ -15,7 +16,7 @@ const OWN: Process = {
 }
 
 const choose = (flags: Flags, words: readonly string[] = ['sh']): Process =>
-  chooseProcess(OWN, words, { newPrivs: true, ...flags }).process
+  changeProcess(OWN, words, { newPrivs: true, ...flags }).process
 const refuse = (flags: Flags, words?: readonly string[]) => () => choose(flags, words)
 
 describe('the process of exec', () => {
@@ -71,11 +72,18 @@ describe('the process of exec', () => {
     [{ additionalGids: ['wheel'] }, undefined, /^--additional-gids must be a number from 0 to/],
     [{ cap: ['CAP_SYS_ADMI'] }, undefined, /^--cap: no such .*did you mean CAP_SYS_ADMIN\?\)$/],
     [{ cap: ['kill'] }, undefined, /^--cap: no such capability: "kill"/],
-    [{ process: '/nowhere' }, [], /^\/nowhere: no such file$/],
-    [{ process: '/' }, [], /^\/: not a regular file$/],
-    [{ process: '/x' }, ['a'], /^--process names the program: "a" is one too many$/],
   ])('%j with %j is refused', (flags, words, message) => {
     expect(refuse(flags, words)).toThrow(message)
+  })
+})
+
+describe('the file of exec', () => {
+  test.each<[string, readonly string[], RegExp]>([
+    ['/nowhere', [], /^\/nowhere: no such file$/],
+    ['/', [], /^\/: not a regular file$/],
+    ['/x', ['a'], /^--process names the program: "a" is one too many$/],
+  ])('%s with %j is refused', (file, words, message) => {
+    expect(() => readProcess(OWN, file, words, {})).toThrow(message)
   })
 })
 

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import type { Process } from '../../config/spec.ts'
 import { execProcess } from '../../engine/exec.ts'
 import { openExecTarget } from '../../engine/exec-target.ts'
 import type { ExecOptions } from '../../host/facts.ts'
@@ -11,8 +12,8 @@ import {
   listFlag,
   textFlag,
 } from '../command.ts'
-import { readConsoleSocket } from '../create-input.ts'
-import { chooseProcess } from '../exec-process.ts'
+import { readConsoleSocket } from '../console-socket.ts'
+import { changeProcess } from '../exec-process.ts'
 import { parseCount } from '../numbers.ts'
 import { prepareExec } from '../prepare-exec.ts'
 import { parseSubCgroups } from '../sub-cgroups.ts'
@@ -43,10 +44,10 @@ export const exec: CommandDefinition = {
       .option('--cgroup <path>', 'cgroup below the container’s, [ctrl[,ctrl]:]path', collect, [])
       .option('--ignore-paused', 'also in a paused container: it runs once that is resumed')
   },
-  run([id = '', ...words], flags, context) {
+  async run([id = '', ...words], flags, context) {
     const { request, globals, log, architecture } = context
     using target = openExecTarget(globals.root, id, isSet(flags, 'ignorePaused'))
-    const chosen = chooseProcess(target.config.spec.process, words, flags)
+    const chosen = await chooseProcess(target.config.spec.process, words, flags)
     const options = readOptions(id, target.record.bundle, target.config.noNewKeyring, flags)
     const { plan, lowered } = prepareExec(target, chosen.process, options, request, chosen.refuse)
     for (const line of chosen.ignored) log.debug(line)
@@ -62,6 +63,12 @@ export const exec: CommandDefinition = {
     })
     return {}
   },
+}
+
+async function chooseProcess(own: Process, words: readonly string[], flags: Flags) {
+  const file = textFlag(flags, 'process') ?? ''
+  if (file === '') return changeProcess(own, words, flags)
+  return (await import('../exec-process-file.ts')).readProcess(own, file, words, flags)
 }
 
 function readOptions(id: string, bundle: string, noNewKeyring: boolean, flags: Flags): ExecOptions {
