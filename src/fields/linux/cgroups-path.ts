@@ -4,6 +4,7 @@ import type { CgroupFacts, CgroupHierarchy } from '../../host/facts.ts'
 import { CGROUP_HOME } from '../../plan/cgroup-home.ts'
 import type { JoinCgroup, MakeCgroup } from '../../plan/steps.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
+import { planOwnership } from './cgroup-ownership.ts'
 import { planUnit, unitCgroupOf } from './systemd/unit.ts'
 
 /**
@@ -67,7 +68,7 @@ function planCgroups(configured: string, at: Pointer, planning: Planning): Contr
       join.push({ kind: 'join-cgroup', phase: 'process', origin: at, hierarchy: mountpoint, path })
     }
   }
-  return { steps: [...make, ...join] }
+  return { steps: [...make, ...join, ...planOwnership(path, at, planning)] }
 }
 
 function makeCgroup(

@@ -1,5 +1,13 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -9,11 +17,12 @@ import {
   findMissing,
   joinCgroup,
   makeCgroup,
+  ownCgroup,
   writeCgroupFile,
 } from '../../../src/engine/cgroups/steps.ts'
 import type { WriteCgroupFile } from '../../../src/plan/steps.ts'
 import type { RecordedCgroup } from '../../../src/state/record.ts'
-import { cleanUp, findV1, freshPath, makeStep, reap, record, startIn, whyNot } from './rig.ts'
+import { cleanUp, findV1, freshPath, makeStep, reap, record, startIn, V2, whyNot } from './rig.ts'
 
 const pids = findV1('pids')
 const cpuset = findV1('cpuset')
@@ -230,4 +239,17 @@ describe('controllers of a v2 hierarchy', () => {
     makeCgroup(makeStep(hierarchy, '/a', { enable: ['cpu'] }))
     expect(control('')).toBe('cpu')
   })
+})
+
+const withoutV2 = whyNot({ v2: V2 })
+test.skipIf(withoutV2 !== '')(`a v2 cgroup is given away, but not its limits${withoutV2}`, () => {
+  const hierarchy = V2 ?? ''
+  remember(hierarchy, path)
+  makeCgroup(makeStep(hierarchy, path))
+  const own = { kind: 'own-cgroup', phase: 'process', origin: '/linux/cgroupsPath' } as const
+  ownCgroup({ ...own, hierarchy, path, uid: 4321 })
+  const uidOf = (file: string) => statSync(join(hierarchy + path, file)).uid
+  const given = ['.', 'cgroup.procs', 'cgroup.subtree_control', 'cgroup.threads']
+  expect(given.map(uidOf)).toEqual([4321, 4321, 4321, 4321])
+  expect(['cgroup.max.depth', 'cgroup.freeze', 'cgroup.kill'].map(uidOf)).toEqual([0, 0, 0])
 })
