@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { UsageError } from '../errors.ts'
+import { isInitialUserNamespace } from '../host/own-user-namespace.ts'
 import { type Flags, isSet, textFlag } from './command.ts'
 import { isLevel, LEVELS, type Level } from './log.ts'
 
@@ -71,8 +72,11 @@ function readCgroupManager(flags: Flags): CgroupManager {
   throw new UsageError(`--cgroup-manager must be one of ${expected}, found ${JSON.stringify(word)}`)
 }
 
+/** The root of a user's own namespace is that user, unless it says otherwise, as runc has it. */
 function defaultRoot(env: ReadonlyMap<string, string>): string {
   const runtimeDirectory = env.get('XDG_RUNTIME_DIR')
+  if (!runtimeDirectory) return '/run/tsrunc'
   const isRoot = process.geteuid?.() === 0
-  return !isRoot && runtimeDirectory ? `${runtimeDirectory}/tsrunc` : '/run/tsrunc'
+  const isMachines = isRoot && (env.get('USER') === 'root' || isInitialUserNamespace())
+  return isMachines ? '/run/tsrunc' : `${runtimeDirectory}/tsrunc`
 }

@@ -37,8 +37,7 @@ export function look(
   const followed = questions.paths.map((path) => [path, kindOf(path, true)] as const)
   const unfollowed = questions.unfollowed.map((path) => [path, kindOf(path, false)] as const)
   const { seccomp } = questions
-  const ownNamespaces = findOwnNamespaces()
-  const userNamespace = lookAtUserNamespace(ownNamespaces.user)
+  const userNamespace = lookAtUserNamespace()
   const isHostRoot = userNamespace.isInitial && process.geteuid?.() === 0
   const hierarchies = readHierarchies()
   const idMapHelpers = questions.mapsIds ? findIdMapHelpers() : undefined
@@ -51,7 +50,7 @@ export function look(
     paths: new Map([...followed, ...unfollowed]),
     links: new Map(questions.links.flatMap(readLink)),
     namespaces: new Map(questions.namespaces.map((path) => [path, identifyNamespace(path)])),
-    ownNamespaces,
+    ownNamespaces: findOwnNamespaces(),
     userNamespace,
     ...(idMapHelpers !== undefined && { idMapHelpers }),
     devices: new Map(questions.devices.flatMap(findDevice)),

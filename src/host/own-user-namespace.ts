@@ -1,15 +1,21 @@
 /** What the caller's own user namespace lets it do. */
-import { accessSync, constants, readFileSync } from 'node:fs'
+import { accessSync, constants, readFileSync, statSync } from 'node:fs'
 import type { Facts } from './facts.ts'
 
 /** PROC_USER_INIT_INO, linux/proc_ns.h: the inode of the first user namespace. */
 const INITIAL_INODE = 0xeffffffdn
 
-export function lookAtUserNamespace(inode: bigint | undefined): Facts['userNamespace'] {
+export function lookAtUserNamespace(): Facts['userNamespace'] {
   return {
-    isInitial: inode === undefined || inode === INITIAL_INODE,
+    isInitial: isInitialUserNamespace(),
     setgroups: readSetgroups() === 'deny' ? 'deny' : 'allow',
   }
+}
+
+/** Whether the caller is in the machine's own; a kernel without any has no other. */
+export function isInitialUserNamespace(): boolean {
+  const stats = statSync('/proc/self/ns/user', { bigint: true, throwIfNoEntry: false })
+  return stats === undefined || stats.ino === INITIAL_INODE
 }
 
 function readSetgroups(): string {
