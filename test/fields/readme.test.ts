@@ -128,15 +128,22 @@ function describeTests(pointer: string): string {
 }
 
 function render(rows: readonly Row[]): string {
-  const lines = rows.map(({ pointer, what, tests }) => `| \`${pointer}\` | ${what} | ${tests} |`)
+  const heads = ['field', 'file, or why there is none', 'tests']
+  const cells = rows.map(({ pointer, what, tests }) => [`\`${pointer}\``, what, tests])
+  // As the formatter has it.
+  const widths = heads.map((head, column) =>
+    Math.max(head.length, ...cells.map((row) => row[column]?.length ?? 0)),
+  )
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
+  const rule = widths.map((width) => '-'.repeat(width))
+  const lines = [heads, rule, ...cells].map(line)
   return `# fields: Spec → steps
 
 What each field of config.json (runtime-spec 1.3, Linux) becomes, and what shows it. Written by
 \`test/fields/readme.test.ts\`, which compares it with the code. "Adding a field" is in
 [src/README.md](../README.md).
 
-| field | file, or why there is none | tests |
-| --- | --- | --- |
 ${lines.join('\n')}
 
 Annotations that have an effect, crun's but for the last: \`run.oci.hooks.stdout\`,
