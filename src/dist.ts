@@ -12,6 +12,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -52,12 +53,24 @@ export async function packTarball(
     }
     for (const file of ['LICENSE', 'README.md']) cpSync(file, join(directory, file))
     await fill(directory)
+    writeCompletions(directory)
     const tarball = `bin/${name}.tar.gz`
     compress(staging, name, isFast ? '-1' : '-9')
     renameSync(join(staging, 'tarball'), tarball)
     return tarball
   } finally {
     rmSync(staging, { recursive: true, force: true })
+  }
+}
+
+/** By the names under which the shells look for them in their own directories. */
+const COMPLETIONS = { bash: 'tsrunc.bash', zsh: '_tsrunc', fish: 'tsrunc.fish' } as const
+
+function writeCompletions(directory: string): void {
+  mkdirSync(join(directory, 'completions'))
+  for (const [shell, name] of Object.entries(COMPLETIONS)) {
+    const script = execFileSync(join(directory, 'tsrunc'), ['completion', shell], { env: {} })
+    writeFileSync(join(directory, 'completions', name), script)
   }
 }
 

@@ -1,11 +1,19 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { openSync } from 'node:fs'
+import { release } from 'node:os'
 import { afterEach, describe, expect, test } from 'vitest'
 import { closeFd } from '../../src/sys/fd.ts'
 import { createMemfd } from '../../src/sys/memfd.ts'
 import { readBootId, readProcess } from '../../src/sys/proc.ts'
-import { openPidfd, sendPidfdSignal, waitForChild, waitPidfd } from '../../src/sys/process.ts'
+import {
+  decodeWaitStatus,
+  openPidfd,
+  readReapedStatus,
+  sendPidfdSignal,
+  waitForChild,
+  waitPidfd,
+} from '../../src/sys/process.ts'
 import { spawnExecutable } from '../../src/sys/spawn.ts'
 
 const SIGTERM = 15
@@ -80,4 +88,28 @@ test('a wait of no time looks once', () => {
   const fd = createMemfd('tsrunc-test')
   expect(waitPidfd(fd, 0)).toBe(true)
   closeFd(fd)
+})
+
+describe('how a process of others ended', () => {
+  const [major = 0, minor = 0] = release().split('.').map(Number)
+  const isKnown = major > 6 || (major === 6 && minor >= 15)
+  const why = isKnown ? '' : ' (skipped: needs Linux 6.15)'
+
+  test.skipIf(!isKnown).each([
+    ['exit 7', { code: 7 }],
+    ['kill -9 $$', { signal: 9 }],
+  ])(`stays known by its pidfd once it is reaped: %s${why}`, async (command, expected) => {
+    const child = spawn('/bin/sh', ['-c', `read line; ${command}`], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+    })
+    const pidfd = open(child.pid ?? 0)
+    expect(readReapedStatus(pidfd)).toBeUndefined()
+    child.stdin.end('\n')
+    await once(child, 'exit')
+    expect(decodeWaitStatus(readReapedStatus(pidfd) ?? -1)).toEqual(expected)
+  })
+
+  test('says nothing of what is no pidfd', () => {
+    expect(readReapedStatus(nothing)).toBeUndefined()
+  })
 })
