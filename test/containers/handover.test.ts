@@ -10,6 +10,7 @@ import {
   parseValues,
   probeArguments,
   type Runtime,
+  readState,
   runContainer,
   spawnRun,
   waitUntil,
@@ -47,6 +48,22 @@ describeContainers('descriptors and sockets', (runtime) => {
   it('descriptors that nobody asked for stay outside', () => {
     const result = runContainer(runtime, [['report']], () => {}, { descriptors: [0, 0, 0] })
     expect(parseValues(result.stdout)[0]).toMatchObject({ fds: [0, 1, 2] })
+  })
+
+  it('--preserve-fds passes as many on, after those of LISTEN_FDS', () => {
+    const result = runContainer(passing(runtime, 1, '$$'), [['report']], () => {}, {
+      descriptors: [0, 0, 0, 0],
+      flags: ['--preserve-fds', '2'],
+    })
+    const [report] = parseValues(result.stdout) as [{ fds: number[]; env: string[] }]
+    expect(report.fds).toEqual([0, 1, 2, 3, 4, 5])
+    expect(report.env).toContain('LISTEN_FDS=1')
+  })
+
+  it('--pid-file holds the pid and nothing else', () => {
+    const { bundle, id, pid } = createContainer(runtime, [['report']])
+    expect(readFileSync(join(bundle.directory, 'pid'), 'utf8')).toBe(`${pid}`)
+    expect(readState(runtime, id).pid).toBe(pid)
   })
 
   it.skipIf(runtime.name === 'runc')(

@@ -465,6 +465,57 @@ static void receive(const char *path)
   fflush(stdout);
 }
 
+/* Sends one datagram; `\\n` in it is a newline. */
+static void notify(const char *path, const char *words)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  char text[256];
+  size_t size = 0;
+  for (; *words != 0 && size < sizeof(text); words++) {
+    int is_newline = words[0] == '\\' && words[1] == 'n';
+    text[size++] = is_newline ? '\n' : *words;
+    words += is_newline;
+  }
+  strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (sendto(fd, text, size, 0, (struct sockaddr *)&address, sizeof(address)) < 0)
+    print_errno();
+  else
+    printf("\"sent\"");
+  close(fd);
+}
+
+/* The datagrams that come to a socket, up to the one that has an fd, which it closes. */
+static void take_notifications(const char *path)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  int listening = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), fd = -1;
+  strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+  alarm(60);
+  if (bind(listening, (struct sockaddr *)&address, sizeof(address)) < 0) {
+    print_errno();
+    return;
+  }
+  for (putchar('['); fd < 0;) {
+    char text[4096], control[CMSG_SPACE(sizeof(int))];
+    struct iovec part = { text, sizeof(text) - 1 };
+    struct msghdr message = { .msg_iov = &part,
+                              .msg_iovlen = 1,
+                              .msg_control = control,
+                              .msg_controllen = sizeof(control) };
+    ssize_t size = recvmsg(listening, &message, MSG_CMSG_CLOEXEC);
+    text[size > 0 ? size : 0] = 0;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header != NULL && header->cmsg_type == SCM_RIGHTS)
+      memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+    print_string(text);
+    if (fd < 0)
+      putchar(',');
+  }
+  putchar(']');
+  close(fd);
+}
+
 /*
  * An agent of SCMP_ACT_NOTIFY: takes the listener at a unix socket, answers one system call with
  * ENOANO, and tells what it was sent.
@@ -602,6 +653,10 @@ static void run_operation(int count, char **words)
     print_result(sethostname(first, strlen(first)));
   else if (IS("receive", 1))
     receive(first);
+  else if (IS("notify", 2))
+    notify(first, words[2]);
+  else if (IS("notifications", 1))
+    take_notifications(first);
   else if (IS("answer", 1))
     answer(first);
   else if (IS("trap", 0))
