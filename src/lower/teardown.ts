@@ -20,9 +20,9 @@ export interface Teardown {
   readonly cgroups: readonly { readonly path: string; readonly version: 1 | 2 }[]
   /** Directories above them that create made: removed unless another container lives there. */
   readonly parents: readonly string[]
-  /** `state` is the hook's stdin. */
   /** Further directories that went with the container alone, the deepest first. */
   readonly directories?: readonly string[]
+  /** `state` is the hook's stdin. */
   readonly poststop: readonly { readonly step: RunHook; readonly state: Uint8Array }[]
   /** A unit of systemd, which has to be told: nothing that a program of system calls can do. */
   readonly unit?: string
