@@ -17,8 +17,8 @@ const AT = '/linux/resources/devices'
 
 /** What every container may use: mknod of anything, and the devices that make a /dev. */
 const DEFAULTS = [
-  'b *:* m',
   'c *:* m',
+  'b *:* m',
   'c 1:3 rwm',
   'c 1:5 rwm',
   'c 1:7 rwm',
