@@ -140,7 +140,8 @@ function performStep(creation: Creation, step: HostStep): void {
       attachDeviceFilter(step)
       break
     case 'join-cgroup':
-      joinCgroup(step, pid)
+      // Before there is an init, it is the stage that goes where init shall be.
+      joinCgroup(step, pid === 0 ? stageOf(creation) : pid)
       break
     case 'make-resctrl-group':
       makeResctrlGroup(step)

@@ -1,6 +1,6 @@
 /** What state.json says of a container from before the first effect on. */
 import { listInstructions } from '../lower/listing.ts'
-import type { RunHook } from '../plan/steps.ts'
+import type { MakeCgroup, RunHook } from '../plan/steps.ts'
 import { type ContainerRecord, RECORD_VERSION, type RecordedListener } from '../state/record.ts'
 import { readBootId } from '../sys/proc.ts'
 import { findMissing } from './cgroups/steps.ts'
@@ -41,7 +41,10 @@ export function createRecord(input: CreateInput): ContainerRecord {
 /** The container's cgroups; those below one of them go with it. */
 function describePlace({ plan, facts }: CreateInput): Pick<ContainerRecord, 'cgroups' | 'unit'> {
   const unit = plan.steps.find((step) => step.kind === 'start-unit')
-  const made = plan.steps.filter((step) => step.kind === 'make-cgroup')
+  const all = plan.steps.filter((step) => step.kind === 'make-cgroup')
+  const isBelow = (path: string, { hierarchy }: MakeCgroup) =>
+    all.some((other) => other.hierarchy === hierarchy && path.startsWith(`${other.path}/`))
+  const made = all.filter((step) => !isBelow(step.path, step))
   // What systemd made it removes: nothing above the unit's cgroup is ours.
   if (unit !== undefined) {
     const { hierarchy, path, userBus } = unit

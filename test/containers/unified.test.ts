@@ -122,9 +122,10 @@ function defineLimits(runtime: Runtime, driver: Driver): void {
         }),
         withDriver(driver),
       )
-    expect(run([{ allow: false }])).toEqual(['EPERM', 'ok'])
+    const nothing = { allow: false, access: 'rwm' }
+    expect(run([nothing])).toEqual(['EPERM', 'ok'])
     const allowed = { allow: true, type: 'c', major: 1, minor: 11, access: 'r' } as const
-    expect(run([{ allow: false }, allowed])).toEqual(['ok', 'ok'])
+    expect(run([nothing, allowed])).toEqual(['ok', 'ok'])
   })
 
   it('is paused, resumed, updated, killed and deleted', async () => {
@@ -235,6 +236,8 @@ describeContainers('linux.resources on cgroup v2', (runtime) => {
     // The limits of its own root belong to the host: `nsdelegate`.
     const [denied] = withNamespace('rw')
     expect(['EPERM', 'ok']).toContain(denied)
+    // runc shows the whole hierarchy of the host there.
+    if (runtime.name === 'runc') return
     const [readOnly, path] = probe(runtime, look, (config) => mount(config, 'ro'))
     expect(readOnly).toBe('EROFS')
     expect(path).toMatch(/^0::\/.+bundle-/)

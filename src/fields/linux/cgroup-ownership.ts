@@ -9,18 +9,25 @@ import { isHostPrivileged, toHostId, userNamespaceOf } from './user-namespace.ts
 /**
  * The container's user may manage cgroups of its own, as systemd does, where they can neither be
  * seen outside nor change a limit: on v2, in a cgroup namespace, with a mount that can be written.
+ * Or where that is asked for by name.
  */
-export function planOwnership(path: string, origin: Pointer, planning: Planning): OwnCgroup[] {
+export function planOwnership(
+  path: string,
+  origin: Pointer,
+  planning: Planning,
+  isAsked = false,
+): OwnCgroup[] {
   const { mode, v2 } = planning.facts.cgroup
   const uid = ownerOf(planning)
   if (mode !== 'unified' || v2 === undefined || uid === undefined || uid === 0) return []
-  if (!isHostPrivileged(planning) || !hasOwnView(planning.spec)) return []
-  if (!(planning.spec.mounts ?? []).some(isWritableCgroup)) return []
+  if (!isHostPrivileged(planning) || !(isAsked || canWrite(planning.spec))) return []
   return [{ kind: 'own-cgroup', phase: 'process', origin, hierarchy: v2.mountpoint, path, uid }]
 }
 
-function hasOwnView({ linux }: Spec): boolean {
-  return (linux?.namespaces ?? []).some(({ type, path = '' }) => type === 'cgroup' && path === '')
+function canWrite({ linux, mounts = [] }: Spec): boolean {
+  const namespaces = linux?.namespaces ?? []
+  const hasOwnView = namespaces.some(({ type, path = '' }) => type === 'cgroup' && path === '')
+  return hasOwnView && mounts.some(isWritableCgroup)
 }
 
 /** As the host has it; of a user namespace that is joined we do not know. */

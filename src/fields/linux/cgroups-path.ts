@@ -4,7 +4,8 @@ import type { CgroupFacts, CgroupHierarchy } from '../../host/facts.ts'
 import { CGROUP_HOME } from '../../plan/cgroup-home.ts'
 import type { JoinCgroup, MakeCgroup } from '../../plan/steps.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
-import { planOwnership } from './cgroup-ownership.ts'
+import { merge } from '../walk.ts'
+import { innerPathOf, planDelegation } from './delegation.ts'
 import { planUnit, unitCgroupOf } from './systemd/unit.ts'
 
 /**
@@ -25,7 +26,8 @@ export function cgroupToCloneInto(planning: Planning): string | undefined {
   if (planning.options.systemdCgroup || planning.options.withoutCgroup) return undefined
   const { mode } = planning.facts.cgroup
   const { v2 } = openHierarchies(planning)
-  return mode === 'unified' && v2 !== undefined ? v2.mountpoint + cgroupPathOf(planning) : undefined
+  if (mode !== 'unified' || v2 === undefined) return undefined
+  return v2.mountpoint + cgroupPathOf(planning) + innerPathOf(planning)
 }
 
 /** Those that the container gets a cgroup in. In the others it stays in the caller's. */
@@ -48,7 +50,11 @@ function planDefaultCgroups(at: Pointer, planning: Planning): Contribution {
 
 function planCgroups(configured: string, at: Pointer, planning: Planning): Contribution {
   if (planning.options.withoutCgroup) return {}
-  if (planning.options.systemdCgroup) return planUnit(configured, at, planning)
+  const place = planning.options.systemdCgroup ? planUnit : planDirectories
+  return merge([place(configured, at, planning), planDelegation(at, planning)])
+}
+
+function planDirectories(configured: string, at: Pointer, planning: Planning): Contribution {
   const issues = configured === '' ? [] : checkPath(configured, at)
   if (issues.length > 0) return { issues }
   const path = cgroupPathOf(planning)
@@ -68,7 +74,7 @@ function planCgroups(configured: string, at: Pointer, planning: Planning): Contr
       join.push({ kind: 'join-cgroup', phase: 'process', origin: at, hierarchy: mountpoint, path })
     }
   }
-  return { steps: [...make, ...join, ...planOwnership(path, at, planning)] }
+  return { steps: [...make, ...join] }
 }
 
 function makeCgroup(
