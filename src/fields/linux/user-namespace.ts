@@ -76,7 +76,7 @@ export function toHostId(mappings: readonly IdMapping[], id: number): number | u
 }
 
 /** Owner of what is made while the container is built: 0, or the first id where 0 is nobody's. */
-function rootOf(mappings: readonly IdMapping[] = []): number {
+export function rootOf(mappings: readonly IdMapping[] = []): number {
   if (mappings.length === 0 || toHostId(mappings, 0) !== undefined) return 0
   return Math.min(...mappings.map(({ containerID }) => containerID))
 }
