@@ -1,6 +1,6 @@
 /** `wait`, which neither runc nor crun has: these tests are for tsrunc alone. */
 import { spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, readlinkSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import {
@@ -23,7 +23,8 @@ interface End {
   readonly output: string
 }
 
-function startWaiting(runtime: Runtime, id: string): Promise<End> {
+/** Its end; comes back when it waits, so that nothing it waits for is missed. */
+async function startWaiting(runtime: Runtime, id: string): Promise<{ end: Promise<End> }> {
   const child = spawn(runtime.path, ['--root', stateDirectory(), 'wait', id], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {},
@@ -34,7 +35,22 @@ function startWaiting(runtime: Runtime, id: string): Promise<End> {
       output += chunk
     })
   }
-  return new Promise((settle) => child.on('close', (status) => settle({ status, output })))
+  const end = new Promise<End>((settle) =>
+    child.on('close', (status) => settle({ status, output })),
+  )
+  await waitUntil('wait', () => holdsPidfd(child.pid ?? 0))
+  return { end }
+}
+
+function holdsPidfd(pid: number): boolean {
+  const directory = `/proc/${pid}/fd`
+  return readdirSync(directory).some((fd) => {
+    try {
+      return readlinkSync(`${directory}/${fd}`).includes('pidfd')
+    } catch {
+      return false
+    }
+  })
 }
 
 describeContainers('wait', (runtime) => {
@@ -52,19 +68,18 @@ describeContainers('wait', (runtime) => {
     const { id } = createContainer(runtime, [operation], (config) => {
       config.linux.namespaces = config.linux.namespaces.filter(({ type }) => type !== 'pid')
     })
-    const waiting = startWaiting(runtime, id)
-    expect(await Promise.race([waiting, setTimeout(300, 'still waiting')])).toBe('still waiting')
+    const { end } = await startWaiting(runtime, id)
+    expect(await Promise.race([end, setTimeout(100, 'still waiting')])).toBe('still waiting')
     invoke(runtime, ['start', id])
-    expect(await waiting).toEqual({ status: 0, output: `${expected}\n` })
+    expect(await end).toEqual({ status: 0, output: `${expected}\n` })
   })
 
   it('what it saw stays known until delete', async () => {
     const { id } = createContainer(runtime, [['exit', '3']])
-    const waiting = startWaiting(runtime, id)
-    await setTimeout(200)
+    const { end } = await startWaiting(runtime, id)
     expect(readState(runtime, id)).not.toHaveProperty('exitStatus')
     invoke(runtime, ['start', id])
-    await waiting
+    await end
     expect(readState(runtime, id)).toMatchObject({ status: 'stopped', exitStatus: 3 })
     expect(invoke(runtime, ['wait', id])).toMatchObject({ status: 0, stdout: '3\n' })
     expect(invoke(runtime, ['delete', id])).toMatchObject({ status: 0, stderr: '' })
@@ -82,13 +97,12 @@ describeContainers('wait', (runtime) => {
       output += chunk
     })
     await waitUntil('the probe', () => output.includes('ready'))
-    const waiting = [startWaiting(runtime, id), startWaiting(runtime, id)]
-    await setTimeout(300)
+    const waiting = [await startWaiting(runtime, id), await startWaiting(runtime, id)]
     const ended = new Promise((settle) => child.on('exit', settle))
     invoke(runtime, ['kill', id, 'TERM'])
     expect(await ended).toBe(115)
-    const end = { status: 0, output: '115\n' }
-    expect(await Promise.all(waiting)).toEqual([end, end])
+    const expected = { status: 0, output: '115\n' }
+    expect(await Promise.all(waiting.map(({ end }) => end))).toEqual([expected, expected])
   })
 
   it('run --keep has recorded the end, also when nobody waited', () => {
@@ -116,10 +130,9 @@ describeContainers('wait', (runtime) => {
     const { id } = createContainer(runtime, [['hold', '0']])
     invoke(runtime, ['start', id])
     await waitForStatus(runtime, id, 'running')
-    const waiting = startWaiting(runtime, id)
-    await setTimeout(200)
+    const { end } = await startWaiting(runtime, id)
     expect(invoke(runtime, ['delete', '--force', id])).toMatchObject({ status: 0, stderr: '' })
-    expect(await waiting).toEqual({ status: 0, output: '137\n' })
+    expect(await end).toEqual({ status: 0, output: '137\n' })
     expect(invoke(runtime, ['state', id]).stderr).toContain('does not exist')
   })
 })
