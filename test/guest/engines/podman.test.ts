@@ -170,11 +170,6 @@ describeEngine('podman', (runtime) => {
       `${alive('')}; podman stats --no-stream --format '{{.PIDs}} {{.MemUsage}}' $name`,
       /^1 .*B/m,
     )
-    run(
-      'oom is reported',
-      `${up} --memory 24m box sh -c 'head -c 200m /dev/zero | tail' >/dev/null; podman wait $name; podman inspect -f '{{.State.OOMKilled}}' $name`,
-      /true/,
-    )
   })
 
   describe('isolation', () => {
@@ -277,9 +272,9 @@ describeEngine('podman', (runtime) => {
       /^hello$/m,
     )
     run(
-      'sd-notify from inside',
-      `systemd-run -q --wait -p Type=notify -p NotifyAccess=all -p TimeoutStartSec=20 sh -c "${podman} run --rm --sdnotify=container box sh -c 'echo \\$NOTIFY_SOCKET; sleep 0.5'" || true; command ${podman} run --rm box true; echo done`,
-      /done/,
+      'a service of Type=notify',
+      `systemd-run -q --wait -p Type=notify -p NotifyAccess=all ${podman} run --rm --sdnotify=conmon box sleep 1`,
+      0,
     )
     run(
       'preserved descriptors',
