@@ -164,9 +164,10 @@ describe('without root', () => {
     },
   )
 
-  it.skipIf(why !== '')(`create is refused${why}`, () => {
+  it.skipIf(why !== '')(`create without a user namespace is refused${why}`, () => {
+    run(['/bin/chmod', '755', home], '/usr/bin/env')
     const { status, stderr } = runAsNobody('--root', root, 'create', '--bundle', bundle, ID)
     expect(status).toBe(1)
-    expect(stderr).toMatch(/level=error msg="not supported yet: [^\n]* other than root"\n$/)
+    expect(stderr).toMatch(/: \/linux\/namespaces: expected an entry of type user: [^\n]*"\n$/)
   })
 })

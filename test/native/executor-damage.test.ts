@@ -75,18 +75,30 @@ function isOver(pid: number, patience = PATIENCE_MS): boolean {
   }
 }
 
-/** It blocks TERM while it waits, and never else. */
-function isWaiting(pid: number): boolean {
-  const [, blocked = '0'] =
-    /^SigBlk:\s*(\w+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+/** Waits until it ends, or is found in that state. */
+function settle(pid: number, state: (status: string) => boolean): void {
+  const deadline = Date.now() + HANG_MS
+  while (!isOver(pid) && !state(readFileSync(`/proc/${pid}/status`, 'utf8'))) {
+    if (Date.now() > deadline) break
+  }
+}
+
+/** It waits for an answer, or for who starts it. */
+function isAsleep(status: string): boolean {
+  return /^State:\s*S/m.test(status)
+}
+
+/** It blocks TERM while it waits for who starts it, and never else. */
+function isWaiting(status: string): boolean {
+  const [, blocked = '0'] = /^SigBlk:\s*(\w+)/m.exec(status) ?? []
   return (BigInt(`0x${blocked}`) & (1n << BigInt(SIGTERM - 1))) !== 0n
 }
 
 /** It ends by itself, or when the runtime has gone, or by TERM while it waits. */
 function finish(run: Running): string {
-  if (!isOver(run.pid)) run.hangUp()
-  const deadline = Date.now() + HANG_MS
-  while (!isOver(run.pid) && !isWaiting(run.pid)) if (Date.now() > deadline) break
+  settle(run.pid, isAsleep)
+  if (!isOver(run.pid, 0)) run.hangUp()
+  settle(run.pid, isWaiting)
   if (!isOver(run.pid, 0)) process.kill(run.pid, SIGTERM)
   const { code, signal } = run.end()
   return signal === undefined ? `${code} ${run.lane().state}` : `signal ${signal}`

@@ -1,6 +1,6 @@
 import { stringifyJson } from '../../config/stringify-json.ts'
 import { UsageError } from '../../errors.ts'
-import type { Facts } from '../../host/facts.ts'
+import type { CgroupHierarchy, Facts } from '../../host/facts.ts'
 import { printListing } from '../../lower/print.ts'
 import { printPlan } from '../../plan/print.ts'
 import { type CommandDefinition, isSet, textFlag } from '../command.ts'
@@ -44,5 +44,11 @@ export const plan: CommandDefinition = {
 
 /** Who only looks needs no root, but the plan is what root would do: with all that may be had. */
 function asRoot(facts: Facts): Facts {
-  return { ...facts, uid: 0, gid: 0, permittedCapabilities: facts.boundingCapabilities }
+  const { mode, v1, v2 } = facts.cgroup
+  const cgroup = { mode, v1: v1.map(asOpen), ...(v2 && { v2: asOpen(v2) }) }
+  return { ...facts, uid: 0, gid: 0, permittedCapabilities: facts.boundingCapabilities, cgroup }
+}
+
+function asOpen({ mountpoint, controllers }: CgroupHierarchy): CgroupHierarchy {
+  return { mountpoint, controllers }
 }
