@@ -166,7 +166,14 @@ describe('without root', () => {
 
   it.skipIf(why !== '')(`create without a user namespace is refused${why}`, () => {
     run(['/bin/chmod', '755', home], '/usr/bin/env')
-    const { status, stderr } = runAsNobody('--root', root, 'create', '--bundle', bundle, ID)
+    const { status, stderr } = runAsNobody(
+      '--root',
+      join(home, 'nowhere'),
+      'create',
+      '--bundle',
+      bundle,
+      ID,
+    )
     expect(status).toBe(1)
     expect(stderr).toMatch(/: \/linux\/namespaces: expected an entry of type user: [^\n]*"\n$/)
   })
