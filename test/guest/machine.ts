@@ -82,7 +82,10 @@ function umlCommand({ image, payload, directory, kernelOptions }: Boot, results:
 }
 
 /** The whole Debian kernel, emulated: /dev/kvm does not run it on machines that are guests. */
-function qemuCommand({ image, payload, kernelOptions }: Boot, results: string): string[] {
+function qemuCommand(
+  { image, payload, directory, kernelOptions }: Boot,
+  results: string,
+): string[] {
   const disk = (file: string, more: string) => [
     '-drive',
     `file=${file},format=raw,if=virtio${more}`,
@@ -97,7 +100,8 @@ function qemuCommand({ image, payload, kernelOptions }: Boot, results: string): 
   return [
     ...['qemu-system-x86_64', '-accel', 'tcg,thread=single', '-smp', '1', '-cpu', 'max'],
     ...['-m', MEMORY, '-display', 'none', '-monitor', 'none', '-no-reboot', '-nic', 'none'],
-    ...['-chardev', 'file,id=console,path=/proc/self/fd/3', '-serial', 'chardev:console'],
+    ...['-chardev', `file,id=console,append=on,path=${join(directory, 'console')}`],
+    ...['-serial', 'chardev:console'],
     ...['-serial', 'stdio'],
     ...['-kernel', join(image.directory, 'vmlinuz'), '-initrd', join(image.directory, 'initrd')],
     ...disk(join(image.directory, 'disk'), ',snapshot=on'),
@@ -125,7 +129,7 @@ function runMachine(
     detached: true,
     env: { PATH: process.env.PATH, HOME: '/mnt', TMPDIR: '/dev/shm' },
   })
-  const file = createWriteStream(console)
+  const file = createWriteStream(console, { flags: 'a' })
   let wasUp = false
   let wasKilled = false
   // Not inherited: the machine makes its descriptors non-blocking.

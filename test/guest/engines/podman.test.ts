@@ -22,6 +22,8 @@ describeEngine('podman', (runtime) => {
     // The guest's nft lacks what the rules want, and most cases need no network.
     const network = '[network]\nfirewall_driver = "none"\n[containers]\nnetns = "none"\n'
     writeFileSync('/etc/containers/containers.conf', `${readmeBlock('Podman')}\n${network}`)
+    // Where --userns=auto takes its ids from.
+    must('echo containers:1000000:1000000 | tee -a /etc/subuid >>/etc/subgid')
     must(`podman image exists box || podman import -q ${ROOTFS_TAR} box`)
   })
 
