@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, inject, it } from 'vitest'
-import { buildTerminal, openTerminal, type TerminalProgram } from '../terminal.ts'
+import { expect, inject, it } from 'vitest'
+import { openTerminal, type TerminalProgram } from '../terminal.ts'
 import { startContainer } from './exec-rig.ts'
 import {
   describeContainers,
@@ -30,16 +30,8 @@ async function waitUntilRaw({ modes }: TerminalProgram): Promise<void> {
 }
 
 describeContainers('exec --tty', (runtime) => {
-  let terminal: ReturnType<typeof buildTerminal>
-
-  beforeAll(() => {
-    terminal = buildTerminal()
-  })
-
-  afterAll(() => terminal.remove())
-
   const open = (id: string, operations: readonly (readonly string[])[]) =>
-    openTerminal(terminal.path, [
+    openTerminal(inject('terminal'), [
       runtime.path,
       ...['--root', stateDirectory(), 'exec', '--tty', id],
       ...probeArguments(operations),

@@ -6,13 +6,10 @@ import {
   createBundle,
   createContainer,
   describeContainers,
-  freshId,
   parseValues,
-  probeArguments,
   type Runtime,
   readState,
   runContainer,
-  spawnRun,
   waitUntil,
 } from './rig.ts'
 
@@ -90,28 +87,3 @@ describeContainers('descriptors and sockets', (runtime) => {
     },
   )
 })
-
-describeContainers('many containers', (runtime) => {
-  it('20 started at once all run', async () => {
-    const bundles = Array.from({ length: 20 }, () => createContainerInBackground(runtime))
-    const statuses = await Promise.all(bundles)
-    expect(statuses).toEqual(statuses.map(() => 7))
-  })
-
-  it('nothing is left of those that were created and deleted', async () => {
-    const count = Number(process.env.TSRUNC_TEST_MANY ?? 20)
-    const before = readFileSync('/proc/self/mountinfo', 'utf8')
-    for (let i = 0; i < count; i += 4) {
-      await Promise.all(Array.from({ length: 4 }, () => createContainerInBackground(runtime)))
-    }
-    expect(readFileSync('/proc/self/mountinfo', 'utf8')).toBe(before)
-  })
-})
-
-async function createContainerInBackground(runtime: Runtime): Promise<number | null> {
-  const bundle = createBundle((config) => {
-    config.process.args = probeArguments([['exit', '7']])
-  })
-  const child = spawnRun(runtime, bundle, freshId(runtime), ['ignore', 'ignore', 'ignore'])
-  return await new Promise((settle) => child.on('exit', (status) => settle(status)))
-}

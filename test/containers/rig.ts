@@ -18,7 +18,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { afterAll, beforeAll, describe, inject, onTestFinished } from 'vitest'
+import { describe, inject, onTestFinished } from 'vitest'
 import { stringifyJson } from '../../src/config/stringify-json.ts'
 import { baseConfig, type Config } from './config.ts'
 
@@ -62,15 +62,15 @@ const cgroupParent = `/${name}`
 const stateRoot = join(home, 'state')
 let counter = 0
 
-// Neither runs where every test of a file is skipped: then there is nothing to remove.
-beforeAll(() => {
+/** For each file of tests anew: those that a worker runs share this module. */
+export function openHome(): void {
   mkdirSync(home, { mode: 0o700 })
-})
+}
 
-afterAll(() => {
+export function closeHome(): void {
   removeCgroups()
   removeTree(home)
-})
+}
 
 /** The tests of one field or command, for each runtime that is asked for. */
 export function describeContainers(title: string, define: (runtime: Runtime) => void): void {
@@ -124,11 +124,11 @@ export function writeConfig(bundle: Bundle, patch: Patch): void {
   writeFileSync(join(bundle.directory, 'config.json'), stringifyJson(config, 1))
 }
 
-/** An id of its own; whatever it names is removed when the test ends. */
+/** An id of its own; whatever it still names when the test ends is removed. */
 export function freshId(runtime: Runtime): string {
   const id = `tsrunc-test-${process.pid}-${++counter}`
   onTestFinished(() => {
-    invoke(runtime, ['delete', '--force', id])
+    if (existsSync(join(stateRoot, id))) invoke(runtime, ['delete', '--force', id])
   })
   return id
 }

@@ -54,9 +54,13 @@ describe.skipIf(reason !== undefined)(
 
     function remove(): void {
       const warnings: string[] = []
-      const warn = (message: string) => void warnings.push(message)
-      deleteContainer({ rootPath: rig.root, id: ID, force: true, architecture, warn })
+      removeDamaged((message) => void warnings.push(message))
       expect(warnings).toEqual([])
+    }
+
+    /** What a killed runtime left; a warning says what of it was unreadable. */
+    function removeDamaged(warn: (message: string) => void = () => {}): void {
+      deleteContainer({ rootPath: rig.root, id: ID, force: true, architecture, warn })
     }
 
     /** The error of create or start; undefined where the fault was never reached. */
@@ -181,8 +185,7 @@ describe.skipIf(reason !== undefined)(
           [script, rig.home, rig.root, bundle, ID, String(point)],
           { env: {}, timeout: 30_000, stdio: ['ignore', 'ignore', errors] },
         )
-        const removed = tsrunc(rig, 'delete', '--force', ID)
-        expect(removed.status, `point ${point}: ${removed.stderr}`).toBe(0)
+        removeDamaged()
         expect(lookUntilSame(rig, before), `point ${point}`).toEqual(before)
         if (child.signal !== 'SIGKILL') {
           expect(child.status, readFileSync(join(rig.home, 'errors'), 'utf8')).toBe(0)
@@ -195,7 +198,7 @@ describe.skipIf(reason !== undefined)(
     }, 120_000)
 
     it('by SIGKILL of the command at any time: delete --force leaves nothing', () => {
-      for (let delay = 20; delay <= 160; delay += 7) {
+      for (let delay = 20; delay <= 200; delay += 15) {
         for (const command of ['create', 'run']) {
           const before = lookAround(rig)
           const seconds = (delay / 1000).toFixed(3)
@@ -204,8 +207,7 @@ describe.skipIf(reason !== undefined)(
             stdio: 'ignore',
             env: { PATH: '/usr/bin:/bin' },
           })
-          const removed = tsrunc(rig, 'delete', '--force', ID)
-          expect(removed.status, `${command}, ${delay} ms: ${removed.stderr}`).toBe(0)
+          removeDamaged()
           expect(lookUntilSame(rig, before), `${command}, ${delay} ms`).toEqual(before)
         }
       }

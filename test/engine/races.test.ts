@@ -25,7 +25,7 @@ import {
 } from './rig.ts'
 
 const reason = whyNot()
-const ROUNDS = 6
+const ROUNDS = 4
 
 describe.skipIf(reason !== undefined)(`races${reason ? ` (skipped: ${reason})` : ''}`, () => {
   const architecture = hostArchitecture()

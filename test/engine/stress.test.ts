@@ -123,23 +123,4 @@ describe.skipIf(reason !== undefined)(`many${reason ? ` (skipped: ${reason})` : 
       remove('small')
     }
   })
-
-  it('of two creates of one id one wins, and the other destroys nothing of it', () => {
-    const bundle = makeBundle(rig, 'twice', () => specOf('twice', ['/probe', 'sleep', '60']))
-    const script = `for i in 1 2; do
-        ("$0" --root "$1" create --bundle "$2" twice </dev/null >/dev/null 2>"$2/error-$i"; echo $?) &
-      done
-      wait`
-    for (let round = 0; round < 5; round++) {
-      const { stdout } = spawnSync('bash', ['-c', script, TSRUNC, rig.root, bundle], {
-        encoding: 'utf8',
-        timeout: 30_000,
-      })
-      expect(stdout.trim().split('\n').toSorted()).toEqual(['0', '1'])
-      const errors = [1, 2].map((i) => readFileSync(join(bundle, `error-${i}`), 'utf8')).join('')
-      expect(errors).toMatch(/container with given ID already exists: twice/)
-      startContainer(rig.root, 'twice', architecture)
-      remove('twice')
-    }
-  }, 60_000)
 })

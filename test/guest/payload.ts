@@ -42,9 +42,10 @@ function findTarball(): string {
 
 /** One file each, at the place of its source, and their runner; returns how to run them. */
 async function bundleTests(checkout: string, tests: readonly string[]): Promise<string[]> {
-  const runner = 'test/guest/runner'
+  const runner = 'test/guest/runner.ts'
+  const setup = 'test/containers/each-file.ts'
   await build({
-    entryPoints: [`${runner}.ts`, ...tests],
+    entryPoints: [runner, setup, ...tests],
     outdir: checkout,
     outbase: '.',
     outExtension: { '.js': '.mjs' },
@@ -63,7 +64,7 @@ async function bundleTests(checkout: string, tests: readonly string[]): Promise<
   return [
     'export TSRUNC_PROVIDED_PROBE=$PWD/probe',
     'ln -s /opt/tsrunc-* bin',
-    ['bin/node', `${runner}.mjs`, '/results/tests.json', ...tests.map(toBundle)].join(' '),
+    `bin/node ${toBundle(runner)} /results/tests.json ${[setup, ...tests].map(toBundle).join(' ')}`,
   ]
 }
 

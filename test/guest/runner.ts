@@ -4,7 +4,8 @@ import { pathToFileURL } from 'node:url'
 import { type File, startTests, type Task, type Test, type VitestRunner } from '@vitest/runner'
 import { getSuites, getTests } from '@vitest/runner/utils'
 
-const [resultsFile = '', ...files] = process.argv.slice(2)
+const [resultsFile = '', setupFile = '', ...files] = process.argv.slice(2)
+let times = 0
 const started = Date.now()
 
 function print(line: string): void {
@@ -34,7 +35,7 @@ function reportTest(test: Test): void {
 const runner: VitestRunner = {
   config: {
     root: process.cwd(),
-    setupFiles: [],
+    setupFiles: [setupFile],
     name: undefined,
     passWithNoTests: false,
     testNamePattern: process.env.TSRUNC_TEST_NAME
@@ -53,7 +54,9 @@ const runner: VitestRunner = {
     tagsFilter: undefined,
     strictTags: false,
   },
-  importFile: (file) => import(pathToFileURL(file).href),
+  // What is around each file is evaluated for each of them.
+  importFile: (file, source) =>
+    import(`${pathToFileURL(file).href}${source === 'setup' ? `?${times++}` : ''}`),
   onAfterRunTask: reportTest,
 }
 

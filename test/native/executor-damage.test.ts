@@ -16,7 +16,7 @@ import {
   startProgram,
 } from './run-program.ts'
 
-const ROUNDS = 150
+const ROUNDS = 80
 const SIGTERM = 15
 /** What is not over by then waits for a peer. */
 const PATIENCE_MS = 20
