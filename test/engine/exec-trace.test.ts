@@ -114,12 +114,24 @@ describe.skipIf(reason !== undefined)(
       return rest
     }
 
+    /**
+     * The new process of ours that has a pid in the container, too; that pid. The kernel's list may
+     * pass over a child while another one ends (proc_pid_task_children(5)): who misses it looks twice.
+     */
+    function findInner(own: ReadonlySet<number>): string | undefined {
+      return childrenOf(process.pid)
+        .filter((child) => !own.has(child))
+        .map((child) => readFileSync(`/proc/${child}/status`, 'utf8'))
+        .map((status) => /^NSpid:\s+\d+\s+(\d+)$/m.exec(status)?.[1])
+        .find((pid) => pid !== undefined)
+    }
+
     it('from the first sync point in the container on to the last', () => {
       using target = openExecTarget(rig.root, ID, false)
-      const process = { ...target.config.spec.process, args: ['/probe', 'vanish', '0'] }
+      const vanishing = { ...target.config.spec.process, args: ['/probe', 'vanish', '0'] }
       const refuse = () => new SpecError('', [])
-      const prepared = prepareExec(target, process, OPTIONS, readRequest(), refuse)
-      const own = new Set(childrenOf(globalThis.process.pid))
+      const prepared = prepareExec(target, vanishing, OPTIONS, readRequest(), refuse)
+      const own = new Set(childrenOf(process.pid))
       const seen: unknown[] = []
       const input = {
         target,
@@ -129,11 +141,7 @@ describe.skipIf(reason !== undefined)(
         descriptors: [],
         faults: {
           beforeAnswer: () => {
-            const inner = childrenOf(globalThis.process.pid)
-              .filter((child) => !own.has(child))
-              .map((child) => readFileSync(`/proc/${child}/status`, 'utf8'))
-              .map((status) => /^NSpid:\s+\d+\s+(\d+)$/m.exec(status)?.[1])
-              .find((pid) => pid !== undefined)
+            const inner = findInner(own) ?? findInner(own)
             if (inner !== undefined) seen.push(look(Number(inner)))
           },
         },
