@@ -26,7 +26,7 @@ export function buildTerminal(): { path: string; remove: () => void } {
   const directory = mkdtempSync(join(tmpdir(), 'tsrunc-test-terminal-'))
   const path = join(directory, 'terminal')
   const flags = ['-O1', '-Wall', '-Wextra', '-Werror', '-o', path]
-  execFileSync('cc', [...flags, join(import.meta.dirname, 'terminal.c')], { stdio: 'inherit' })
+  execFileSync('cc', [...flags, 'test/terminal.c'], { stdio: 'inherit' })
   return { path, remove: () => rmSync(directory, { recursive: true }) }
 }
 

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { build } from 'esbuild'
+import { buildTerminal } from '../terminal.ts'
 
 /** Either a shell command, or test files as paths from the top of the repository. */
 export type Task = { readonly command: string } | { readonly tests: readonly string[] }
@@ -61,8 +62,11 @@ async function bundleTests(checkout: string, tests: readonly string[]): Promise<
   const probe = join(checkout, 'probe')
   execFileSync('cc', ['-static', '-O2', '-o', probe, 'test/containers/probe.c'])
   chmodSync(probe, 0o755)
+  const terminal = buildTerminal()
+  copyFileSync(terminal.path, join(checkout, 'terminal'))
+  terminal.remove()
   return [
-    'export TSRUNC_PROVIDED_PROBE=$PWD/probe',
+    'export TSRUNC_PROVIDED_PROBE=$PWD/probe TSRUNC_PROVIDED_TERMINAL=$PWD/terminal',
     'ln -s /opt/tsrunc-* bin',
     `bin/node ${toBundle(runner)} /results/tests.json ${[setup, ...tests].map(toBundle).join(' ')}`,
   ]
