@@ -6,6 +6,7 @@
 #include <asm/termbits.h>
 #include <asm/termios.h>
 #include <linux/errno.h>
+#include <linux/fcntl.h>
 #include <linux/prctl.h>
 #include <linux/signal.h>
 
@@ -15,9 +16,14 @@
 #define GUARDED 0
 #define SUPERVISOR 1
 #define MOST_FDS 0x7fffffff
+/* A guardian that somebody stops in its first instructions is no reason to wait for ever. */
+#define READY_TIMEOUT_MS 1000
+#define GUARDIAN_NAME "tsrunc-guardian"
 
 static struct {
   bool raw;
+  /* The words with which we were started. */
+  char *const *argv;
   long guardian;
   struct termios before;
   struct termios wanted;
@@ -65,10 +71,33 @@ static void restore(int fd)
     syscall(__NR_ioctl, fd, TCSETS, &terminal.before);
 }
 
-/* Holds nothing but the terminal, and is in no group that a signal to the job reaches. */
+void start_terminal(char *const *argv)
+{
+  terminal.argv = argv;
+}
+
+/*
+ * Who kills the supervisor by its command line (`pkill -9 -f`) shall not hit both. The kernel puts
+ * the words into one piece of memory, and shows what is there now.
+ */
+static void replace_words(const char *name)
+{
+  char *const *last = terminal.argv;
+  while (last[1] != NULL)
+    last++;
+  const char *end = *last + string_length(*last);
+  for (char *byte = *terminal.argv; byte < end; byte++)
+    *byte = *name != 0 ? *name++ : 0;
+}
+
+/*
+ * Holds nothing but the terminal, and is in no group that a signal to the job reaches. That this is
+ * so the supervisor sees by the end of a pipe, which close_range closes.
+ */
 __attribute__((noreturn)) static void guard(int supervisor)
 {
-  syscall(__NR_prctl, PR_SET_NAME, "tsrunc-guardian");
+  syscall(__NR_prctl, PR_SET_NAME, GUARDIAN_NAME);
+  replace_words(GUARDIAN_NAME);
   syscall(__NR_setsid);
   syscall(__NR_dup3, supervisor, SUPERVISOR, 0);
   syscall(__NR_close_range, SUPERVISOR + 1, MOST_FDS, 0);
@@ -82,12 +111,20 @@ __attribute__((noreturn)) static void guard(int supervisor)
 
 static void start_guardian(void)
 {
+  int ready[2];
+  terminal.guardian = syscall(__NR_pipe2, ready, O_CLOEXEC);
+  if (terminal.guardian < 0)
+    return;
   int self = (int)syscall(__NR_pidfd_open, syscall(__NR_getpid), 0);
   terminal.guardian = self < 0 ? self : syscall(__NR_clone, SIGCHLD, 0, 0, 0, 0);
   if (terminal.guardian == 0)
     guard(self);
   if (self >= 0)
     syscall(__NR_close, self);
+  syscall(__NR_close, ready[1]);
+  struct pollfd source = { .fd = ready[0], .events = POLLIN };
+  poll_sources(&source, 1, READY_TIMEOUT_MS);
+  syscall(__NR_close, ready[0]);
 }
 
 void note_reaped(long pid)

@@ -241,6 +241,7 @@ static int stand_in(struct orders *orders)
 int supervise(const struct front *front)
 {
   static struct orders orders = { .page = -1 };
+  start_terminal(front->argv);
   become_reaper();
   orders.node = start_node(front);
   if (has_ended(orders.node, &orders)) {

@@ -82,6 +82,7 @@ void run_fallback(const struct front *front, const struct orders *orders);
  * The caller's terminal, where stdin is one. While its bytes go to a pty it is raw; a child of ours
  * makes it again what it was, whatever kills the supervisor.
  */
+void start_terminal(char *const *argv);
 void enter_raw_mode(void);
 void leave_raw_mode(void);
 /* To be told of every child that was reaped: the guardian is replaced. */

@@ -1,78 +1,21 @@
 /** Terminals of containers: of `run` in the foreground, and of those that a caller holds. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, readFileSync, symlinkSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, inject, it, onTestFinished } from 'vitest'
 import { hasReference, readReference } from '../config/reference.ts'
-import { openTerminal, type TerminalProgram } from '../terminal.ts'
 import type { Config } from './config.ts'
 import {
-  type Bundle,
   createBundle,
   describeContainers,
   freshId,
   invoke,
   type Patch,
   parseValues,
-  type Runtime,
-  stateDirectory,
   waitForStatus,
   waitUntil,
 } from './rig.ts'
-
-/** The host's programs, and a terminal. */
-function withPrograms(args: readonly string[], patch: Patch = () => {}): Patch {
-  return (config, bundle) => {
-    for (const name of ['bin', 'lib', 'lib64'])
-      symlinkSync(`usr/${name}`, join(bundle.rootfs, name))
-    config.mounts.push({ destination: '/usr', source: '/usr', options: ['rbind', 'ro'] })
-    config.process.args = [...args]
-    config.process.env = ['PATH=/usr/bin:/bin', 'PS1=$ ', 'TERM=xterm']
-    config.process.terminal = true
-    patch(config, bundle)
-  }
-}
-
-interface Foreground {
-  readonly program: TerminalProgram
-  readonly id: string
-  readonly bundle: Bundle
-}
-
-/** `run` on a terminal of its own. */
-async function run(runtime: Runtime, args: readonly string[], patch?: Patch): Promise<Foreground> {
-  const bundle = createBundle(withPrograms(args, patch))
-  const id = freshId(runtime)
-  const command = [
-    runtime.path,
-    '--root',
-    stateDirectory(),
-    'run',
-    '--bundle',
-    bundle.directory,
-    id,
-  ]
-  const program = await openTerminal(inject('terminal'), command)
-  onTestFinished(() => program[Symbol.dispose]())
-  return { program, id, bundle }
-}
-
-/** Input, output and local modes of a terminal as Linux makes them. */
-const COOKED: readonly number[] = [0x500, 0x5, 0x8a3b]
-
-async function untilRaw({ modes }: TerminalProgram): Promise<void> {
-  for (let i = 0; i < 1000 && ((await modes())[2] ?? 0) % 0o20 !== 0; i++) await pause(10)
-  expect(((await modes())[2] ?? 0) % 0o20).toBe(0)
-}
-
-async function untilCooked({ modes }: TerminalProgram): Promise<void> {
-  for (let i = 0; i < 300 && `${await modes()}` !== `${COOKED}`; i++) await pause(10)
-  expect(await modes()).toEqual(COOKED)
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((wake) => setTimeout(wake, milliseconds))
-}
+import { COOKED, pause, run, untilCooked, untilRaw, withPrograms } from './terminal-rig.ts'
 
 describeContainers('a terminal in the foreground', (runtime) => {
   it('is that of a shell, and restored after it', async () => {

@@ -33,14 +33,18 @@ interface Started extends Disposable {
 }
 
 /** Runs it on a terminal, and waits until that is raw. */
-async function start(rig: Rig, script: string): Promise<Started> {
+async function start(rig: Rig, script: string, more: readonly string[] = []): Promise<Started> {
   const before = await readModes()
-  const program = await openTerminal(terminal.path, words(rig, script))
+  const program = await openTerminal(terminal.path, [...words(rig, script), ...more])
   const isRaw = async () => ((await program.modes())[2] ?? 0) % 0o20 === 0
-  for (let i = 0; i < 500 && !(await isRaw()); i++) await pause(10)
-  expect(await isRaw()).toBe(true)
+  await untilRaw(isRaw)
   const init = () => Number(readFileSync(rig.path('init'), 'utf8'))
   return { program, before, init, isRaw, [Symbol.dispose]: () => program[Symbol.dispose]() }
+}
+
+async function untilRaw(isRaw: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 500 && !(await isRaw()); i++) await pause(10)
+  expect(await isRaw()).toBe(true)
 }
 
 async function readModes(): Promise<readonly number[]> {
@@ -58,6 +62,10 @@ function guardianOf(pid: number): number | undefined {
   const isGuardian = (child: string) =>
     /^Name:\ttsrunc-guardian$/m.test(readFileSync(`/proc/${child}/status`, 'utf8'))
   return children.filter(Boolean).filter(isGuardian).map(Number)[0]
+}
+
+function stateOf(pid: number): string | undefined {
+  return /^State:\t(.)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
 }
 
 async function untilRestored({ program, before }: Started): Promise<void> {
@@ -117,6 +125,43 @@ describe('the terminal is restored', () => {
     process.kill(run.init(), 'SIGKILL')
   })
 
+  test('when all processes of the job are killed', async () => {
+    using rig = openRig()
+    using run = await start(rig, 'exec sleep 60')
+    process.kill(-run.program.pid, 'SIGKILL')
+    await untilRestored(run)
+    process.kill(run.init(), 'SIGKILL')
+  })
+
+  test('when whoever has the words of our command line is killed: the guardian has not', async () => {
+    using rig = openRig()
+    using run = await start(rig, 'exec sleep 60')
+    const guardian = await eventually(() => guardianOf(run.program.pid))
+    const words = readFileSync(`/proc/${guardian}/cmdline`, 'latin1')
+    expect(words).toMatch(/^tsrunc-guardian\0+$/)
+    process.kill(run.init(), 'SIGKILL')
+  })
+
+  test('when the supervisor is killed while it is stopped', async () => {
+    using rig = openRig()
+    using run = await start(rig, 'exec sleep 60')
+    process.kill(run.program.pid, 'SIGSTOP')
+    await eventually(() => stateOf(run.program.pid) === 'T')
+    // Nobody is told of a stop but the parent: a shell then sets its own modes.
+    expect(await run.isRaw()).toBe(true)
+    process.kill(run.program.pid, 'SIGKILL')
+    await untilRestored(run)
+    process.kill(run.init(), 'SIGKILL')
+  })
+
+  test('when Node is killed, and then the container ends', async () => {
+    using rig = openRig()
+    using run = await start(rig, 'read line; exit 7', ['die', '9'])
+    run.program.type('\r')
+    expect(await run.program.ended).toBe('exit 7')
+    expect(await run.program.modes()).toEqual(run.before)
+  })
+
   test('but what another program has set meanwhile is left', async () => {
     using rig = openRig()
     using run = await start(rig, 'exec sleep 60')
@@ -127,6 +172,23 @@ describe('the terminal is restored', () => {
     expect(await run.program.ended).toBe('exit 137')
     expect(await run.program.modes()).toEqual(others)
   })
+})
+
+test('a supervisor that was stopped is raw again when it goes on, and has lost nothing', async () => {
+  using rig = openRig()
+  using run = await start(rig, 'read line; echo "<$line>"; exit 7')
+  const device = `/proc/${run.program.pid}/fd/0`
+  process.kill(run.program.pid, 'SIGSTOP')
+  await eventually(() => stateOf(run.program.pid) === 'T')
+  run.program.type('typed')
+  // As a shell does that shows its prompt.
+  expect(spawnSync('stty', ['-F', device, 'sane']).status).toBe(0)
+  process.kill(run.program.pid, 'SIGCONT')
+  await untilRaw(run.isRaw)
+  run.program.type('\r')
+  expect(await run.program.ended).toBe('exit 7')
+  expect(run.program.screen()).toContain('<typed>')
+  expect(await run.program.modes()).toEqual(run.before)
 })
 
 describe('the program behind the terminal', () => {
