@@ -31,7 +31,7 @@ export function prepareExec(
     ...look({ ...NO_QUESTIONS, mapsIds }, request),
     ...(seccomp && { seccomp }),
   }
-  const container = lookAtContainer(record.pid, record.cgroups)
+  const container = lookAtContainer(record.pid, record.cgroups, config.sharesMounts)
   try {
     const plan = planExec({ ...config.spec, process }, options, facts, container)
     return { plan, lowered: lowerExec(plan, facts.architecture), facts }

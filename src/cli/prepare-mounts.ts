@@ -35,7 +35,7 @@ export function prepareMounts(
     detach: true,
   }
   const facts = look(inquire(spec, options), request)
-  const container = lookAtContainer(record.pid, record.cgroups)
+  const container = lookAtContainer(record.pid, record.cgroups, config.sharesMounts)
   try {
     const input = { mounts, linux: config.spec.linux, options, facts, container }
     const plan = verb === 'add' ? planMountsAdd(input) : planMountsRemove(input)

@@ -179,7 +179,7 @@ export interface Linux {
   readonly memoryPolicy?: MemoryPolicy
   readonly sysctl?: Readonly<Record<string, string>>
   readonly seccomp?: Seccomp
-  readonly rootfsPropagation?: 'private' | 'shared' | 'slave' | 'unbindable'
+  readonly rootfsPropagation?: `${'' | 'r'}${'private' | 'shared' | 'slave' | 'unbindable'}`
   readonly maskedPaths?: readonly string[]
   readonly readonlyPaths?: readonly string[]
   readonly mountLabel?: string

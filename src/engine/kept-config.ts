@@ -13,6 +13,8 @@ export interface KeptConfig {
   readonly spec: Spec & { readonly process: Process }
   readonly seccomp?: SeccompFacts
   readonly noNewKeyring: boolean
+  /** It has no mount namespace of its own, but a root. */
+  readonly sharesMounts: boolean
 }
 
 export function writeKeptConfig(
@@ -39,6 +41,7 @@ export function writeKeptConfig(
     },
     seccomp: facts.seccomp,
     noNewKeyring: options.noNewKeyring,
+    sharesMounts: linux?.namespaces?.some(({ type }) => type === 'mount') !== true,
   }
   writeKeptText(directory, JSON.stringify(kept, markLargeIntegers))
 }

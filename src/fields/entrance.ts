@@ -44,7 +44,10 @@ export function planEntrance(
  * A pid namespace is entered by children alone: before the clone. The others only after it: who
  * has joined a cgroup namespace cannot put a child into what lies above its root (`nsdelegate`).
  */
-export function planJoins(planning: Planning, { namespaces }: ContainerFacts): readonly InitStep[] {
+export function planJoins(
+  planning: Planning,
+  { namespaces, root }: ContainerFacts,
+): readonly InitStep[] {
   // Who has no privileges gets them in the container's user namespace, for the others.
   const early: readonly NamespaceType[] = isPrivileged(planning) ? ['pid'] : ['user', 'pid']
   const join = (phase: 'stage' | 'namespaces', isWanted: (type: NamespaceType) => boolean) =>
@@ -58,7 +61,7 @@ export function planJoins(planning: Planning, { namespaces }: ContainerFacts): r
   const after = join('namespaces', (type) => !early.includes(type))
   return [
     ...(before.namespaces.length > 0 ? [before] : []),
-    after,
+    { ...after, ...(root !== undefined && { root }) },
     ...(namespaces.includes('user') ? [becomeRoot('', planning)] : []),
   ]
 }

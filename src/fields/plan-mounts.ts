@@ -65,9 +65,8 @@ function openOnHost(step: Step): Step {
   return step.kind === 'bind-mount' ? { ...step, openedBy: 'runtime' } : step
 }
 
-function checkNamespace({ namespaces }: ContainerFacts): Issue[] {
-  if (namespaces.includes('mount')) return []
-  const message =
-    'the container has no mount namespace of its own: its mounts are those of the host'
+function checkNamespace({ namespaces, root }: ContainerFacts): Issue[] {
+  if (namespaces.includes('mount') && root === undefined) return []
+  const message = 'the container has no mount namespace of its own, which one could mount in'
   return [{ pointer: '', expected: 'a mount namespace', message }]
 }

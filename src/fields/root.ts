@@ -2,6 +2,7 @@ import type { Root } from '../config/spec.ts'
 import type { Issue, Pointer } from '../errors.ts'
 import { resolveRootfs } from '../host/questions.ts'
 import type { Contribution, Fields, Planning } from './field.ts'
+import { isInMountsOfRuntime } from './linux/namespaces.ts'
 import { planPropagation } from './linux/rootfs-propagation.ts'
 import { isOpenedByRuntime } from './linux/user-namespace.ts'
 
@@ -17,7 +18,8 @@ function planPath(_configured: string, at: Pointer, planning: Planning): Contrib
   const issue = checkRootfs(path, at, planning)
   if (issue !== undefined) return { issues: [issue] }
   const { privateParent, afterwards } = planPropagation(planning)
-  const method = options.noPivot ? 'move' : 'pivot'
+  const isBorrowed = isInMountsOfRuntime(planning)
+  const method = isBorrowed ? 'chroot' : options.noPivot ? 'move' : 'pivot'
   return {
     steps: [
       {
@@ -28,7 +30,13 @@ function planPath(_configured: string, at: Pointer, planning: Planning): Contrib
         privateParent,
         ...(isOpenedByRuntime(planning) && { openedBy: 'runtime' as const }),
       },
-      { kind: 'enter-root', phase: 'enter-root', origin: at, method, ...afterwards },
+      {
+        kind: 'enter-root',
+        phase: 'enter-root',
+        origin: at,
+        method,
+        ...(!isBorrowed && afterwards),
+      },
     ],
   }
 }

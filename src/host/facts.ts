@@ -146,5 +146,7 @@ export interface LimitFacts {
 export interface ContainerFacts {
   /** The types of its namespaces that are not the runtime's own. */
   readonly namespaces: readonly NamespaceType[]
+  /** Path of its first process's root, of a container without a mount namespace of its own. */
+  readonly root?: string
   readonly cgroups: readonly ContainerCgroup[]
 }

@@ -17,15 +17,18 @@ const NAMESPACES: Readonly<Record<NamespaceType, string>> = {
 
 /**
  * `pid` is of the container's first process; whoever asks holds its pidfd, and joins by that: where
- * the pid was another's meanwhile, joining fails. `cgroups` are those that create made.
+ * the pid was another's meanwhile, joining fails. `cgroups` are those that create made;
+ * `sharesMounts`: in the mount namespace that it is in, it has a root that nobody else has.
  */
 export function lookAtContainer(
   pid: number,
   cgroups: readonly Omit<ContainerCgroup, 'pathOfInit'>[],
+  sharesMounts = false,
 ): ContainerFacts {
   const types = Object.keys(NAMESPACES) as NamespaceType[]
   return {
     namespaces: types.filter((type) => identify(pid, type) !== identify('self', type)),
+    ...(sharesMounts && { root: `/proc/${pid}/root` }),
     cgroups: cgroups.map((cgroup) => locateInit(pid, cgroup)),
   }
 }

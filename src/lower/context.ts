@@ -27,6 +27,8 @@ export interface Context {
   callerMask?: Slot
   /** Directory of the container's root, from `bind-rootfs` on. */
   root?: Slot
+  /** The runtime's mount namespace, where the container shall be in that. */
+  mountNamespace?: Slot
   /** A procfs of our own, for sysctls. */
   procfs?: Slot
   /** Room that tells of the mount on /proc, once there is one. */

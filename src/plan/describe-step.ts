@@ -11,6 +11,12 @@ import type {
 } from './steps.ts'
 import type { BusValue, UnitProperty } from './unit-property.ts'
 
+const ENTER = {
+  pivot: 'pivot into',
+  move: 'move to',
+  chroot: "return to the runtime's mount namespace, with a detached copy as",
+} as const
+
 type Describe<K extends StepKind> = (step: Extract<Step, { readonly kind: K }>) => string
 
 const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
@@ -50,7 +56,9 @@ const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
     `become ${uid}:${gid} of the user namespace${keepsGroups ? ', keeping the groups' : ''}`,
   'clone-init': ({ namespaces, intoCgroup }) =>
     `clone init${list(' in new namespaces', namespaces)}${intoCgroup === undefined ? '' : `, into cgroup ${intoCgroup}`}`,
-  'join-container': ({ namespaces }) => `join namespaces${list('', namespaces)} of the container`,
+  'hold-mount-namespace': () => "keep hold of the runtime's mount namespace",
+  'join-container': ({ namespaces, root }) =>
+    `join namespaces${list('', namespaces)} of the container${root === undefined ? '' : `, and its root ${root}`}`,
   'clone-process': ({ intoCgroup, otherwiseCgroup }) =>
     `clone process${intoCgroup === undefined ? '' : ` into cgroup ${intoCgroup}`}${otherwise(otherwiseCgroup)}`,
   'set-affinity': ({ cpus }) => `run on ${cpus.length} CPUs${list('', cpus.slice(0, 8))}`,
@@ -79,7 +87,7 @@ const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
   'make-path-readonly': ({ path }) => `make ${path} read-only`,
   unmount: ({ destination }) => `unmount ${destination}`,
   'enter-root': ({ method, propagation }) =>
-    `${method === 'pivot' ? 'pivot into' : 'move to'} the root${propagation === undefined ? '' : `, made ${propagation.recursive ? 'r' : ''}${propagation.propagation}`}`,
+    `${ENTER[method]} the root${propagation === undefined ? '' : `, made ${propagation.recursive ? 'r' : ''}${propagation.propagation}`}`,
   'own-stdio': ({ uid, gid }) => `give stdio to ${uid}:${gid}`,
   'open-terminal': ({ from }) =>
     `open a pty of ${from === 'container' ? 'the devpts on /dev/pts' : "the runtime's devpts"}`,

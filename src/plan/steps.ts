@@ -330,6 +330,11 @@ export interface BecomeRoot extends Base {
   readonly keepsGroups?: true
 }
 
+/** Opens the runtime's mount namespace, which `enter-root` goes back to (`chroot`). */
+export interface HoldMountNamespace extends Base {
+  readonly kind: 'hold-mount-namespace'
+}
+
 /** clone3(2): the container's first process, in these new namespaces. */
 export interface CloneInit extends Base {
   readonly kind: 'clone-init'
@@ -342,6 +347,8 @@ export interface CloneInit extends Base {
 export interface JoinContainer extends Base {
   readonly kind: 'join-container'
   readonly namespaces: readonly NamespaceType[]
+  /** Where its first process has its root, if that is not the root of its mount namespace. */
+  readonly root?: string
 }
 
 /** clone3(2): a further process of the container, in the pid namespace that was joined. */
@@ -521,7 +528,8 @@ export interface Unmount extends Base {
 /** pivot_root(2), or with --no-pivot MS_MOVE and chroot(2). */
 export interface EnterRoot extends Base {
   readonly kind: 'enter-root'
-  readonly method: 'pivot' | 'move'
+  /** `chroot`: of a container that shall be in the runtime's mount namespace. */
+  readonly method: 'pivot' | 'move' | 'chroot'
   /** What `/` shall propagate afterwards (rootfsPropagation). */
   readonly propagation?: PropagationChange
 }
@@ -712,6 +720,7 @@ export type InitStep =
   | UnshareTimeNamespace
   | BecomeRoot
   | CloneInit
+  | HoldMountNamespace
   | JoinContainer
   | CloneProcess
   | SetAffinity

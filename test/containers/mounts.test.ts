@@ -321,10 +321,12 @@ describeContainers('root and rootfsPropagation', (runtime) => {
   const propagations = [
     ['private', /^$/],
     ['slave', /^$|master/],
+    ['rslave', /^$|master/],
     ['shared', /shared/],
+    ['rshared', /shared/],
     ['unbindable', /unbindable/],
   ] as const
-  it.each(propagations.slice(0, runtime.name === 'runc' ? 2 : 4))(
+  it.each(propagations.slice(0, runtime.name === 'runc' ? 3 : propagations.length))(
     'rootfsPropagation %s',
     (propagation, seen) => {
       const [report] = probe(runtime, [['report']], (config) => {

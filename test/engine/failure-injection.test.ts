@@ -66,9 +66,9 @@ describe.skipIf(reason !== undefined)(
     }
 
     /** The error of create or start; undefined where the fault was never reached. */
-    function attempt(faults: FaultPoints): unknown {
+    function attempt(faults: FaultPoints, of = input): unknown {
       try {
-        closeFd(createContainer({ ...input, faults }).pidfd)
+        closeFd(createContainer({ ...of, faults }).pidfd)
       } catch (error) {
         expect(existsSync(join(rig.root, ID)), 'the state directory').toBe(false)
         return error
@@ -119,6 +119,25 @@ describe.skipIf(reason !== undefined)(
       // The rest stands on branches that this config does not take.
       expect(reached).toBeGreaterThan(program.listing.length * 0.7)
     }, 240_000)
+
+    it('on the way back from the mounts of one without a mount namespace: nothing is left', () => {
+      const other = makeBundle(rig, 'unmounted', (directory) => {
+        const config = richConfig({ directory, cgroupsPath: `/${rig.name}/c`, args: ['probe'] })
+        const namespaces = config.linux?.namespaces?.filter(({ type }) => type !== 'mount') ?? []
+        return { ...config, linux: { ...config.linux, rootfsPropagation: 'slave', namespaces } }
+      })
+      const unmounted = prepare(rig, other, ID)
+      const kinds = ['hold-mount-namespace', 'enter-root', 'change-directory', 'execute']
+      let reached = 0
+      for (const [index, { text, step }] of unmounted.lowered.program.listing.entries()) {
+        if (!kinds.includes(step.kind)) continue
+        const before = lookAround(rig)
+        const error = attempt({ program: (whole) => failAt(whole, index) }, unmounted)
+        if (error !== undefined) reached++
+        expect(lookUntilSame(rig, before), `${index}: ${text}`).toEqual(before)
+      }
+      expect(reached).toBeGreaterThan(10)
+    }, 60_000)
 
     it('at each step of the host: the error names its field, nothing is left', () => {
       const total = countHostSteps()

@@ -38,10 +38,10 @@ describe('the plan of create', () => {
       ...SPEC,
       root: { path: '/gone' },
       mounts: [{ destination: '/x', source: '/gone', options: ['bind'] }],
-      linux: {},
+      linux: { namespaces: [{ type: 'mount' }, { type: 'pid', path: '/gone' }] },
     }
     expect(refuse(spec)).toEqual([
-      '/linux/namespaces: an entry of type mount: a mount namespace is needed',
+      '/linux/namespaces/1/path: the path of a namespace of type pid, found "/gone"',
       '/root/path: the path of a directory, found nothing at /gone',
       '/mounts/0/source: an existing path of the host, found nothing at /gone',
     ])

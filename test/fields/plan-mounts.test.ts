@@ -49,12 +49,15 @@ describe('mounts add', () => {
     ])
   })
 
-  it('refuses a container whose mounts are those of the host', () => {
+  it('refuses a container without a mount namespace of its own', () => {
     const container = { namespaces: ['pid' as const], cgroups: [] }
     const tmpfs = { destination: '/tmp/x', type: 'tmpfs', source: 'tmpfs' }
     expect(issues(() => planMountsAdd(input([tmpfs], container)))).toEqual([
-      'the container has no mount namespace of its own: its mounts are those of the host',
+      'the container has no mount namespace of its own, which one could mount in',
     ])
+    // One that another mount namespace made, of whose mounts it has its own root alone.
+    const made = { ...container, namespaces: ['mount' as const], root: '/proc/9/root' }
+    expect(issues(() => planMountsAdd(input([tmpfs], made)))).toHaveLength(1)
   })
 })
 

@@ -18,19 +18,13 @@ function checkNamespaces({ linux }: Spec): Issue[] {
   return issues
 }
 
+/** Without a mount namespace the container's mounts are in none: nothing is shared with them. */
 function checkMountNamespace(spec: Spec): Issue[] {
-  if (hasNamespace(spec, 'mount')) return []
-  const { maskedPaths, readonlyPaths } = spec.linux ?? {}
-  const lists: readonly (readonly [Pointer, readonly unknown[] | undefined])[] = [
-    ['/mounts', spec.mounts],
-    ['/linux/maskedPaths', maskedPaths],
-    ['/linux/readonlyPaths', readonlyPaths],
-  ]
-  return lists.flatMap(([pointer, list]) =>
-    list === undefined || list.length === 0
-      ? []
-      : [{ pointer, expected: 'a mount namespace in /linux/namespaces, or nothing here' }],
-  )
+  const propagation = spec.linux?.rootfsPropagation
+  if (hasNamespace(spec, 'mount') || propagation?.includes('shared') !== true) return []
+  const pointer = '/linux/rootfsPropagation'
+  const expected = 'a mount namespace in /linux/namespaces, or another propagation'
+  return [{ pointer, expected, found: quote(propagation) }]
 }
 
 function checkUserNamespace(spec: Spec): Issue[] {
@@ -151,7 +145,7 @@ export const linuxChecks: readonly Check[] = [
   { name: 'namespaces', reads: ['/linux/namespaces'], run: checkNamespaces },
   {
     name: 'mount namespace',
-    reads: ['/linux/namespaces', '/mounts', '/linux/maskedPaths', '/linux/readonlyPaths'],
+    reads: ['/linux/namespaces', '/linux/rootfsPropagation'],
     run: checkMountNamespace,
   },
   {

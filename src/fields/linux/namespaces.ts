@@ -24,6 +24,11 @@ export function hasNewNamespace(type: NamespaceType, planning: Planning): boolea
   return configured.some((namespace) => namespace.type === type && isNew(namespace))
 }
 
+/** It then has a tree of mounts that is in no namespace: see `leaveWithCopy` of lower. */
+export function isInMountsOfRuntime({ spec }: Planning): boolean {
+  return spec.linux?.namespaces?.some(({ type }) => type === 'mount') !== true
+}
+
 function isNew({ path }: Pick<Namespace, 'path'>): boolean {
   return path === undefined || path === ''
 }
@@ -36,8 +41,9 @@ function planNamespaces(
   const issues = configured.flatMap((namespace, index) =>
     checkNamespace(namespace, `${at}/${index}`, planning),
   )
-  if (!configured.some(({ type }) => type === 'mount')) {
-    issues.push({ pointer: at, expected: 'an entry of type mount: a mount namespace is needed' })
+  if (isInMountsOfRuntime(planning) && hasUserNamespace(planning)) {
+    const expected = 'an entry of type mount: who is in a user namespace may not mount without it'
+    issues.push({ pointer: at, expected })
   }
   if (!hasUserNamespace(planning) && !isPrivileged(planning)) {
     const expected = 'an entry of type user: the caller has no privileges without it'
@@ -45,8 +51,12 @@ function planNamespaces(
   }
   if (issues.length > 0) return { issues }
   const userIndex = configured.findIndex(({ type }) => type === 'user')
+  const isBorrowed = isInMountsOfRuntime(planning)
   return {
     steps: [
+      ...(isBorrowed
+        ? [{ kind: 'hold-mount-namespace', phase: 'stage', origin: at } as const]
+        : []),
       planClone(configured, at, planning),
       ...planJoins(configured, at, planning),
       ...planFirstSteps(configured, at, planning),
@@ -90,12 +100,14 @@ function planClone(
       !isUnsharedLater(namespace.type, planning) &&
       !isUnsharedBefore(namespace.type, planning),
   )
+  const borrowed = isInMountsOfRuntime(planning) ? (['mount'] as const) : []
   const intoCgroup = cgroupToCloneInto(planning)
   return {
     kind: 'clone-init',
     phase: 'clone',
     origin,
-    namespaces: made.map(({ type }) => type),
+    // The mounts are made in one of their own in any case.
+    namespaces: [...made.map(({ type }) => type), ...borrowed],
     ...(intoCgroup === undefined ? {} : { intoCgroup }),
   }
 }

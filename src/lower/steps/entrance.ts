@@ -1,7 +1,7 @@
 /** How a further process gets into a running container. */
 import type { CloneProcess, JoinContainer, SetAffinity } from '../../plan/steps.ts'
-import { control, open } from '../calls.ts'
-import { CLONE, flags, PR, ZERO } from '../constants.ts'
+import { control, open, text } from '../calls.ts'
+import { CLONE, flags, NULL, PR, ZERO } from '../constants.ts'
 import { addMeet, type Context, failure, isNeededLater } from '../context.ts'
 import { FAIL } from '../fail-codes.ts'
 import {
@@ -22,18 +22,38 @@ export function lowerJoinContainer(context: Context, step: JoinContainer): void 
   const { asm } = context
   // Inside, a procfs may be refused: where others are masked, or the user namespace is another.
   if (step.phase === 'namespaces' && isNeededLater(context, 'set-exec-label')) mountProcfs(context)
+  const root = step.root === undefined ? undefined : openRootOfInit(context, step.root)
   if (step.namespaces.length > 0) {
-    const gone = failure(context, FAIL.refused, 'cannot exec in a stopped container: it just ended')
     const what = flags(CLONE, ...step.namespaces.map((name) => NAMESPACE[name]))
     // A user's executor may be dumpable, and those inside must not trace it (CVE-2016-9962).
     control(asm, flags(PR, 'SET_DUMPABLE'), ZERO)
-    asm.call('setns', [asm.given('container'), what], { on: { ESRCH: gone } })
+    asm.call('setns', [asm.given('container'), what], { on: { ESRCH: justEnded(context) } })
   }
   if (step.phase === 'stage') return
   // What the kernel takes for a change of identity makes it as dumpable as fs.suid_dumpable says.
   if (step.namespaces.includes('user')) control(asm, flags(PR, 'SET_DUMPABLE'), ZERO)
-  context.root = asm.slot('root', '/')
-  open(asm, '/', ['PATH', 'DIRECTORY', 'CLOEXEC'], { into: context.root })
+  if (root !== undefined) {
+    asm.call('fchdir', [slotValue(root)])
+    asm.call('chroot', [text(asm, '.')])
+  }
+  context.root = root ?? asm.slot('root', '/')
+  if (root === undefined) open(asm, '/', DIRECTORY, { into: context.root })
+}
+
+const DIRECTORY = ['PATH', 'DIRECTORY', 'CLOEXEC'] as const
+
+/** By its pid, through the runtime's procfs: who is still there was there when it was opened. */
+function openRootOfInit(context: Context, path: string): Slot {
+  const { asm } = context
+  const root = asm.slot('root', path)
+  const gone = justEnded(context)
+  open(asm, path, DIRECTORY, { into: root, on: { ENOENT: gone, ESRCH: gone } })
+  asm.call('pidfd_send_signal', [asm.given('container'), ZERO, NULL, ZERO], { on: { ESRCH: gone } })
+  return root
+}
+
+function justEnded(context: Context): Label {
+  return failure(context, FAIL.refused, 'cannot exec in a stopped container: it just ended')
 }
 
 interface Birth {

@@ -1,5 +1,6 @@
 import type {
   CloneInit,
+  HoldMountNamespace,
   JoinNamespace,
   JoinSessionKeyring,
   NamespaceType,
@@ -49,6 +50,12 @@ export function lowerCloneInit(context: Context, step: CloneInit): void {
   })
   asm.call('exit_group', [ZERO])
   asm.place(init)
+}
+
+export function lowerHoldMountNamespace(context: Context, _step: HoldMountNamespace): void {
+  const { asm } = context
+  context.mountNamespace = asm.slot('hostmounts')
+  open(asm, '/proc/self/ns/mnt', ['RDONLY', 'CLOEXEC'], { into: context.mountNamespace })
 }
 
 /**

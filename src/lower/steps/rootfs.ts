@@ -6,8 +6,8 @@ import type {
   PropagationChange,
   SetPropagation,
 } from '../../plan/steps.ts'
-import { attach, cloneTree, close, open, text } from '../calls.ts'
-import { AT_FDCWD, flags, MNT, MOVE_MOUNT } from '../constants.ts'
+import { attach, cloneMount, cloneTree, close, open, text } from '../calls.ts'
+import { AT_FDCWD, CLONE, flags, MNT, MOVE_MOUNT } from '../constants.ts'
 import { type Context, isFinishedLater, isNeededLater, rootOf } from '../context.ts'
 import { changeMount, setAttributes } from '../mount-attributes.ts'
 import { slotValue } from '../operands.ts'
@@ -72,19 +72,37 @@ export function lowerFinishReadonly(context: Context, step: FinishReadonly): voi
 
 export function lowerEnterRoot(context: Context, step: EnterRoot): void {
   const { asm } = context
+  if (step.method === 'chroot') leaveWithCopy(context)
   const root = rootOf(context)
   asm.call('fchdir', [slotValue(root)])
   if (step.method === 'pivot') pivot(context)
-  else {
+  if (step.method === 'move') {
     const how = flags(MOVE_MOUNT, 'F_EMPTY_PATH')
     asm.call('move_mount', [slotValue(root), text(asm, ''), AT_FDCWD, text(asm, '/'), how])
-    asm.call('chroot', [text(asm, '.')])
   }
+  if (step.method !== 'pivot') asm.call('chroot', [text(asm, '.')])
   asm.call('chdir', [text(asm, '/')])
   if (step.propagation !== undefined) {
     setAttributes(asm, AT_FDCWD, '/', { attributes: NOTHING, ...step.propagation })
   }
   if (!isNeededLater(context, 'change-directory', 'read-home')) closeRoot(context)
+}
+
+/**
+ * Back to the runtime's mount namespace. The finished tree goes along as a copy that is attached
+ * nowhere: it lives for as long as processes have their root in it, close(2) of its fd leaves it
+ * whole (dissolve_on_fput: UMOUNT_CONNECTED), and nothing is above its root that `..` could lead
+ * to. So the host's mounts are never touched, and nothing has to be undone.
+ */
+function leaveWithCopy(context: Context): void {
+  const { asm, mountNamespace } = context
+  if (mountNamespace === undefined) throw new Error('lowering: no mount namespace to go back to')
+  const copy = asm.slot('copy')
+  cloneMount(asm, slotValue(rootOf(context)), true, { into: copy })
+  closeRoot(context)
+  asm.call('setns', [slotValue(mountNamespace), flags(CLONE, 'NEWNS')])
+  close(asm, mountNamespace)
+  context.root = copy
 }
 
 /** pivot_root(".", ".") stacks the old root upon the new one, from where it is unmounted. */

@@ -31,6 +31,7 @@ import { lowerBindMount, lowerMountFilesystem } from './mounts.ts'
 import {
   lowerCloneInit,
   lowerDomainname,
+  lowerHoldMountNamespace,
   lowerHostname,
   lowerJoinNamespace,
   lowerNewSession,
@@ -67,6 +68,7 @@ const LOWER: Table = {
   'unshare-time-namespace': lowerUnshareTime,
   'become-root': lowerBecomeRoot,
   'clone-init': lowerCloneInit,
+  'hold-mount-namespace': lowerHoldMountNamespace,
   'join-container': lowerJoinContainer,
   'clone-process': lowerCloneProcess,
   'set-affinity': lowerAffinity,

@@ -67,10 +67,18 @@ describe('namespaces', () => {
     expect(at({ type: 'uts', path: '/proc/1/ns/uts' })).toEqual([])
   })
 
-  test('a mount namespace is needed, and a user namespace without privileges', () => {
-    expect(issuesOf(plan([{ type: 'pid' }]))).toEqual([
-      '/linux/namespaces: an entry of type mount: a mount namespace is needed',
+  test('without a mount namespace it comes back from one where its mounts were made', () => {
+    const { steps = [] } = plan([{ type: 'pid' }])
+    expect(steps).toMatchObject([
+      { kind: 'hold-mount-namespace', phase: 'stage' },
+      { kind: 'clone-init', namespaces: ['pid', 'mount'] },
     ])
+    expect(issuesOf(plan([{ type: 'user' }]))).toEqual([
+      '/linux/namespaces: an entry of type mount: who is in a user namespace may not mount without it',
+    ])
+  })
+
+  test('a user namespace is needed without privileges', () => {
     expect(issuesOf(plan([MOUNT], { facts: { permittedCapabilities: 0n } }))).toEqual([
       '/linux/namespaces: an entry of type user: the caller has no privileges without it',
     ])
