@@ -8,6 +8,8 @@
  *     type HEX              bytes of the keyboard
  *     resize ROWS COLUMNS
  *     modes                 answered on fd 3: `modes IFLAG OFLAG LFLAG`, in hex
+ *     flags                 answered on fd 3: `flags N`, those of the open file that the program has
+ *                           as stdin, stdout and stderr, in hex
  *     close                 closes the terminal
  *
  * On fd 3 it also tells `pid N` of the program, and in the end `exit STATUS` or `signal N`.
@@ -59,7 +61,9 @@ static void obey(const char *line, struct pollfd *sources)
   else if (strcmp(line, "modes") == 0) {
     tcgetattr(slave, &modes);
     dprintf(3, "modes %x %x %x\n", modes.c_iflag, modes.c_oflag, modes.c_lflag);
-  } else if (strcmp(line, "close") == 0) {
+  } else if (strcmp(line, "flags") == 0)
+    dprintf(3, "flags %x\n", fcntl(slave, F_GETFL));
+  else if (strcmp(line, "close") == 0) {
     close(slave);
     close(master);
     sources[SCREEN].fd = -1;

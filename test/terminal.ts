@@ -15,6 +15,8 @@ export interface TerminalProgram extends Disposable {
   readonly close: () => void
   /** Input, output and local modes of the terminal, as numbers. */
   readonly modes: () => Promise<readonly number[]>
+  /** Of the open file that it has as stdin, stdout and stderr: fcntl(2), F_GETFL. */
+  readonly flags: () => Promise<number>
   /** Waits until the screen matches; throws with what is there after ten seconds. */
   readonly shows: (pattern: RegExp) => Promise<void>
   /** `exit 0`, `signal 9`. */
@@ -58,6 +60,10 @@ export async function openTerminal(
       say('modes')
       const [, ...words] = (await answers('modes')).split(' ')
       return words.map((word) => Number.parseInt(word, 16))
+    },
+    flags: async () => {
+      say('flags')
+      return Number.parseInt((await answers('flags')).split(' ')[1] ?? '', 16)
     },
     shows,
     ended: Promise.race([answers('exit'), answers('signal')]),

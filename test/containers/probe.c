@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -432,28 +433,49 @@ static void burn(const char *milliseconds)
   printf("%ld", used.tv_sec * 1000 + used.tv_nsec / 1000000);
 }
 
-/* Listens at a unix socket for one message with one fd, and tells what that is. */
-static void receive(const char *path)
+/* What came to the socket of `receive` so far. */
+static struct {
+  int listening, peer, connections, messages, fds;
+} received = { -1, -1, 0, 0, 0 };
+
+/* One message on the connection and the last of its fds; 0: the end. */
+static ssize_t receive_message(char *text, size_t capacity, int *fd)
 {
-  struct sockaddr_un address = { .sun_family = AF_UNIX };
-  char text[4096], control[CMSG_SPACE(sizeof(int))], link[64], target[256] = "";
-  struct iovec part = { text, sizeof(text) };
+  char control[CMSG_SPACE(8 * sizeof(int))];
+  struct iovec part = { text, capacity };
   struct msghdr message = { .msg_iov = &part,
                             .msg_iovlen = 1,
                             .msg_control = control,
                             .msg_controllen = sizeof(control) };
-  int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), peer, fd = -1;
+  ssize_t size = recvmsg(received.peer, &message, MSG_CMSG_CLOEXEC);
+  struct cmsghdr *header = size < 0 ? NULL : CMSG_FIRSTHDR(&message);
+  if (size > 0)
+    received.messages++;
+  if (header != NULL && header->cmsg_type == SCM_RIGHTS) {
+    size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    received.fds += (int)count;
+    memcpy(fd, CMSG_DATA(header) + (count - 1) * sizeof(int), sizeof(*fd));
+  }
+  return size;
+}
+
+/* Listens at a unix socket for one message with one fd, and tells what that is. */
+static void receive(const char *path)
+{
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  char text[4096], link[64], target[256] = "";
+  int fd = -1;
   strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
   alarm(20);
-  if (bind(listening, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-      listen(listening, 1) < 0 || (peer = accept(listening, NULL, NULL)) < 0) {
+  received.listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (bind(received.listening, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+      listen(received.listening, 8) < 0 ||
+      (received.peer = accept(received.listening, NULL, NULL)) < 0) {
     print_errno();
     return;
   }
-  ssize_t size = recvmsg(peer, &message, MSG_CMSG_CLOEXEC);
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  if (header != NULL && header->cmsg_type == SCM_RIGHTS)
-    memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+  received.connections = 1;
+  ssize_t size = receive_message(text, sizeof(text), &fd);
   snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
   if (readlink(link, target, sizeof(target) - 1) < 0)
     strcpy(target, strerrorname_np(errno));
@@ -464,6 +486,27 @@ static void receive(const char *path)
   print_file(link);
   putchar('}');
   /* Read while later operations keep the fd open. */
+  fflush(stdout);
+}
+
+/*
+ * After `receive`, and once stdin ends, which tells that the sender is gone: how many connections,
+ * messages and fds there were. A message with an fd is never read together with the next one.
+ */
+static void count_received(void)
+{
+  char text[4096];
+  int fd;
+  while (read(0, text, sizeof(text)) > 0)
+    ;
+  do
+    while (receive_message(text, sizeof(text), &fd) > 0)
+      ;
+  while (poll(&(struct pollfd){ received.listening, POLLIN, 0 }, 1, 0) == 1 &&
+         (received.peer = accept(received.listening, NULL, NULL)) >= 0 &&
+         received.connections++ > 0);
+  printf("{\"connections\":%d,\"messages\":%d,\"fds\":%d}", received.connections,
+         received.messages, received.fds);
   fflush(stdout);
 }
 
@@ -655,6 +698,8 @@ static void run_operation(int count, char **words)
     print_result(sethostname(first, strlen(first)));
   else if (IS("receive", 1))
     receive(first);
+  else if (IS("received", 0))
+    count_received();
   else if (IS("notify", 2))
     notify(first, words[2]);
   else if (IS("notifications", 1))

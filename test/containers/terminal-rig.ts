@@ -1,5 +1,6 @@
 /** Containers on a terminal of their caller. */
-import { symlinkSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { constants, existsSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, inject, onTestFinished } from 'vitest'
 import { openTerminal, type TerminalProgram } from '../terminal.ts'
@@ -8,8 +9,10 @@ import {
   createBundle,
   freshId,
   type Patch,
+  parseValues,
   type Runtime,
   stateDirectory,
+  waitUntil,
 } from './rig.ts'
 
 /** The host's programs, and a terminal. */
@@ -66,3 +69,63 @@ export async function untilCooked({ modes }: TerminalProgram): Promise<void> {
 export function pause(milliseconds: number): Promise<void> {
   return new Promise((wake) => setTimeout(wake, milliseconds))
 }
+
+interface Receiver {
+  readonly socket: string
+  /** Who closes the master hangs the container's terminal up. */
+  readonly close: () => void
+  /** What came, once its sender is gone; the master stays open. */
+  readonly finish: () => Promise<Reception>
+}
+
+interface Reception {
+  readonly connections: number
+  readonly messages: number
+  readonly fds: number
+  readonly isEmpty: boolean
+  /** Whose master it is. */
+  readonly device: string
+  readonly isBlocking: boolean
+}
+
+/** What a console socket gets. */
+export const ONE_MASTER: Reception = {
+  connections: 1,
+  messages: 1,
+  fds: 1,
+  isEmpty: false,
+  device: 'ptmx',
+  isBlocking: true,
+}
+
+/** Takes what is sent to a socket, until the end of the test. */
+export async function receive(): Promise<Receiver> {
+  const socket = join(createBundle().directory, 'socket')
+  const words = ['receive', socket, '--', 'received', '--', 'sleep', '60']
+  const child = spawn(inject('probe'), words, { stdio: ['pipe', 'pipe', 'inherit'] })
+  const close = () => child.kill('SIGKILL')
+  onTestFinished(() => void close())
+  let output = ''
+  child.stdout.on('data', (chunk) => {
+    output += chunk
+  })
+  await waitUntil('the socket', () => existsSync(socket))
+  const finish = async (): Promise<Reception> => {
+    child.stdin.end()
+    await waitUntil('the count', () => /"fds":\d+\}/.test(output))
+    const values = parseValues(`${output.replace(/,?$/, '')}]`)
+    const [{ bytes, link, info }, counts] = values as [Message, Counts]
+    const flags = Number.parseInt(/^flags:\s+(\d+)$/m.exec(info)?.[1] ?? '', 8)
+    const isBlocking = (flags & constants.O_NONBLOCK) === 0
+    return { ...counts, isEmpty: bytes === 0, device: link.replace(/.*\//, ''), isBlocking }
+  }
+  return { socket, close, finish }
+}
+
+interface Message {
+  readonly bytes: number
+  readonly link: string
+  readonly info: string
+}
+
+type Counts = Pick<Reception, 'connections' | 'messages' | 'fds'>

@@ -1,8 +1,7 @@
 /** Terminals of containers: of `run` in the foreground, and of those that a caller holds. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, inject, it, onTestFinished } from 'vitest'
+import { expect, it } from 'vitest'
 import { hasReference, readReference } from '../config/reference.ts'
 import type { Config } from './config.ts'
 import {
@@ -11,11 +10,19 @@ import {
   freshId,
   invoke,
   type Patch,
-  parseValues,
   waitForStatus,
   waitUntil,
 } from './rig.ts'
-import { COOKED, pause, run, untilCooked, untilRaw, withPrograms } from './terminal-rig.ts'
+import {
+  COOKED,
+  ONE_MASTER,
+  pause,
+  receive,
+  run,
+  untilCooked,
+  untilRaw,
+  withPrograms,
+} from './terminal-rig.ts'
 
 describeContainers('a terminal in the foreground', (runtime) => {
   it('is that of a shell, and restored after it', async () => {
@@ -154,31 +161,6 @@ describeContainers('a terminal in the foreground', (runtime) => {
   )
 })
 
-interface Receiver {
-  readonly child: ChildProcess
-  readonly socket: string
-  readonly output: () => string
-}
-
-/** Takes what is sent to a socket, and keeps it open. */
-async function receive(): Promise<Receiver> {
-  const { directory } = createBundle()
-  const socket = join(directory, 'socket')
-  const stdio = ['ignore', 'pipe', 'inherit'] as const
-  const child = spawn(inject('probe'), ['receive', socket, '--', 'sleep', '60'], {
-    stdio: [...stdio],
-  })
-  onTestFinished(() => {
-    child.kill('SIGKILL')
-  })
-  let output = ''
-  child.stdout?.on('data', (chunk) => {
-    output += chunk
-  })
-  await waitUntil('the socket', () => existsSync(socket))
-  return { child, socket, output: () => output }
-}
-
 describeContainers('a console socket', (runtime) => {
   function call(command: readonly string[], patch: Patch) {
     const bundle = createBundle(patch)
@@ -187,20 +169,16 @@ describeContainers('a console socket', (runtime) => {
     return { id, bundle, ...invoke(runtime, [name, ...flags, '--bundle', bundle.directory, id]) }
   }
 
-  it('takes the master: one message, one fd; the size is that of the config', async () => {
-    const { socket, output } = await receive()
+  it('takes the master: one connection, one message, one fd; the size is that of the config', async () => {
+    const receiver = await receive()
     const script = 'tty > /tmp/told; stty size >> /tmp/told; sleep 60'
     const patch = withPrograms(['sh', '-c', script], (config) => {
       config.process.consoleSize = { height: 21, width: 71 }
     })
-    const { id, bundle, status, stderr } = call(['create', '--console-socket', socket], patch)
+    const command = ['create', '--console-socket', receiver.socket]
+    const { id, bundle, status, stderr } = call(command, patch)
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-    await waitUntil('the message', () => output().includes('}'))
-    const [received] = parseValues(`${output().replace(/,?$/, '')}]`) as [
-      { bytes: number; link: string },
-    ]
-    expect(received.bytes).toBeGreaterThan(0)
-    expect(received.link).toMatch(/ptmx$/)
+    expect(await receiver.finish()).toEqual(ONE_MASTER)
     expect(invoke(runtime, ['start', id]).status).toBe(0)
     const told = join(bundle.rootfs, 'tmp/told')
     await waitUntil('the size', () => existsSync(told) && readFileSync(told, 'utf8').includes('71'))
@@ -208,13 +186,13 @@ describeContainers('a console socket', (runtime) => {
   })
 
   it('that is closed hangs the container up', async () => {
-    const { child, socket } = await receive()
+    const { close, socket } = await receive()
     const { id, status } = call(
       ['run', '--detach', '--console-socket', socket],
       withPrograms(['bash', '--norc']),
     )
     expect(status).toBe(0)
-    child.kill('SIGKILL')
+    close()
     await waitForStatus(runtime, id, 'stopped')
   })
 
