@@ -33,6 +33,7 @@ import { findHome } from './passwd.ts'
 import { type Announcement, openAnnouncement } from './pid-file.ts'
 import { type Answer, type Meeting, receiveMeeting } from './protocol.ts'
 import { raiseLimit } from './raise-limit.ts'
+import { joinResctrlGroup } from './resctrl.ts'
 import { sendListener } from './seccomp-listener.ts'
 import { encodeSupervise } from './supervisor-protocol.ts'
 import { passTerminal } from './terminal.ts'
@@ -161,6 +162,7 @@ function awaitBirth(entering: Entering): void {
 function performHostStep(step: HostStep, pid: number): void {
   try {
     if (step.kind === 'join-cgroup') joinCgroup(step, pid)
+    else if (step.kind === 'join-resctrl-group') joinResctrlGroup(step, pid)
     else if (step.kind === 'set-oom-score') setOomScore(pid, step.value, step.denied)
     else if (step.kind === 'raise-limit') raiseLimit(pid, step)
     else throw new Error(`exec does no ${step.kind}: a bug in tsrunc`)

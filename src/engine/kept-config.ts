@@ -24,7 +24,7 @@ export function writeKeptConfig(
   options: CreateOptions,
 ): void {
   const { ociVersion, process, annotations, mounts, linux } = spec
-  const { memoryPolicy, personality, seccomp, uidMappings, gidMappings } = linux ?? {}
+  const { intelRdt, memoryPolicy, personality, seccomp, uidMappings, gidMappings } = linux ?? {}
   const kept = {
     spec: {
       ociVersion,
@@ -32,6 +32,7 @@ export function writeKeptConfig(
       annotations,
       mounts,
       linux: {
+        intelRdt,
         memoryPolicy,
         personality,
         uidMappings,

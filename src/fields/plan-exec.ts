@@ -12,7 +12,11 @@ import { process } from './process.ts'
 import { merge, planFields } from './walk.ts'
 
 /** What of `linux` holds for each process of a container, not for the container. */
-const OF_EACH_PROCESS: Fields<Pick<Linux, 'memoryPolicy' | 'personality' | 'seccomp'>> = {
+const OF_EACH_PROCESS: Fields<
+  Pick<Linux, 'intelRdt' | 'memoryPolicy' | 'personality' | 'seccomp'>
+> = {
+  // The group is there: its makers' phase is none of exec's.
+  intelRdt: linux.intelRdt,
   memoryPolicy: linux.memoryPolicy,
   personality: linux.personality,
   seccomp: linux.seccomp,

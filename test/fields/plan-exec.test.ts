@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Process } from '../../src/config/spec.ts'
+import type { Linux, Process } from '../../src/config/spec.ts'
 import { SpecError } from '../../src/errors.ts'
 import { planExec } from '../../src/fields/plan-exec.ts'
 import type { ContainerFacts, ExecOptions, Facts } from '../../src/host/facts.ts'
@@ -17,14 +17,19 @@ const CONTAINER: ContainerFacts = {
 
 interface Changes {
   readonly process?: Partial<Process>
+  readonly linux?: Linux
   readonly options?: Partial<ExecOptions>
   readonly facts?: Partial<Facts>
   readonly container?: Partial<ContainerFacts>
 }
 
-function plan({ process, options, facts, container }: Changes = {}): Plan {
+function plan({ process, linux, options, facts, container }: Changes = {}): Plan {
   return planExec(
-    { ...SPEC, process: { args: ['sh'], cwd: '/', env: ['HOME=/'], ...process } },
+    {
+      ...SPEC,
+      linux: { ...SPEC.linux, ...linux },
+      process: { args: ['sh'], cwd: '/', env: ['HOME=/'], ...process },
+    },
     { ...OPTIONS, subCgroups: new Map(), ...options },
     { ...FACTS, ...facts },
     { ...CONTAINER, ...container },
@@ -78,6 +83,15 @@ describe('the plan of exec', () => {
       '- join namespaces pid of the container',
       '- clone process',
       '- join namespaces network mount of the container',
+    ])
+  })
+
+  test('enters the groups of resctrl, which its child inherits', () => {
+    const linux = { intelRdt: { closID: 'gold', schemata: ['L3:0=f'], enableMonitoring: true } }
+    const facts = { resctrl: '/sys/fs/resctrl' }
+    expect(linesOf({ linux, facts }, 'cgroup', 'enter-cgroup').slice(2)).toEqual([
+      '/linux/intelRdt join resctrl group /sys/fs/resctrl/gold',
+      '/linux/intelRdt join resctrl group /sys/fs/resctrl/gold/mon_groups/web1',
     ])
   })
 
