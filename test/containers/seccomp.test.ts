@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { expect, inject, it, onTestFinished } from 'vitest'
@@ -14,8 +14,10 @@ import {
   probe,
   probeArguments,
   type Runtime,
+  readState,
   runContainer,
   waitUntil,
+  writeConfig,
 } from './rig.ts'
 
 const GETSID = process.arch === 'x64' ? '124' : '156'
@@ -200,6 +202,29 @@ describeContainers('linux.seccomp: SCMP_ACT_NOTIFY', (runtime: Runtime) => {
       expect(state.state.pid).toBe(state.pid)
     },
   )
+
+  it('a process of exec has a listener of its own', async () => {
+    const bundle = createBundle()
+    const first = await startAgent(bundle.directory)
+    writeConfig(bundle, (config) => {
+      config.process.args = probeArguments([['sleep', '60']])
+      config.linux.seccomp = { ...NOTIFY, listenerPath: first.socket }
+    })
+    const id = freshId(runtime)
+    expect(invoke(runtime, ['run', '--detach', '--bundle', bundle.directory, id]).stderr).toBe('')
+    // The first agent keeps the listener of the container's own process.
+    rmSync(first.socket)
+    const second = await startAgent(bundle.directory)
+    const result = invoke(runtime, ['exec', id, ...probeArguments([['syscall', GETSID]])])
+    expect(result.stderr).toBe('')
+    expect(result.stdout.trim()).toBe('["ENOANO"]')
+    const { message, syscall } = await second.told()
+    expect(syscall).toBe(Number(GETSID))
+    const state = JSON.parse(message)
+    expect(state).toMatchObject({ metadata: 'for the agent', state: { id, status: 'running' } })
+    expect(state.state.pid).toBe(readState(runtime, id).pid)
+    expect(state.pid).not.toBe(state.state.pid)
+  })
 
   it('without an agent it is an error', () => {
     const { status, stderr } = runContainer(runtime, [['report']], (config, { directory }) => {

@@ -26,12 +26,13 @@ function planBundle(name: string, cgroup: Facts['cgroup']): string {
     ...unfollowed.map((path) => [path, 'directory'] as const),
   ])
   const seccomp = { filter: ALLOW_ALL, unknownSyscalls: [] }
-  const facts: Facts = { ...FACTS, cgroup, paths: kinds, seccomp }
+  const resctrl = '/sys/fs/resctrl'
+  const facts: Facts = { ...FACTS, cgroup, paths: kinds, seccomp, resctrl }
   return printPlan(planCreate(spec, OPTIONS, facts))
 }
 
 /** By name: a bundle that somebody made beside them has no golden plan. */
-const bundles = ['default', 'docker-like', 'podman-like', 'limits', 'hooks']
+const bundles = ['default', 'docker-like', 'podman-like', 'limits', 'hooks', 'resctrl']
 
 describe.each(bundles)('the bundle %s', (name) => {
   test.each([
