@@ -100,16 +100,43 @@ static void hang_up(void)
   to_master.begin = to_master.end = 0;
 }
 
+static void append_end_of_file(void)
+{
+  struct termios modes = { 0 };
+  syscall(__NR_ioctl, relay.master, TCGETS, &modes);
+  to_master.bytes[to_master.end++] = (char)modes.c_cc[VEOF];
+}
+
 /* What a user would type: once ends a line that was begun, once more the input. */
 static void type_end_of_file(void)
 {
-  struct termios modes = { 0 };
-  struct stream *stream = &to_master;
-  syscall(__NR_ioctl, relay.master, TCGETS, &modes);
-  stream->begin = stream->end = 0;
+  to_master.begin = to_master.end = 0;
   for (int i = 0; i <= relay.in_line; i++)
-    stream->bytes[stream->end++] = (char)modes.c_cc[VEOF];
+    append_end_of_file();
   relay.input = -1;
+}
+
+/*
+ * Raw mode turns an end of file that was typed before into a NUL (n_tty): it is taken as what it is
+ * before that. A terminal that somebody else reads from now on is left alone (EIO).
+ */
+void take_typed_ahead(void)
+{
+  struct stream *stream = &to_master;
+  struct pollfd source = { .fd = relay.input, .events = POLLIN };
+  if (!relay.input_is_terminal || relay.input == STDIN || !is_empty(stream))
+    return;
+  stream->begin = stream->end = 0;
+  while (stream->end < BUFFER_SIZE && poll_sources(&source, 1, 0) &&
+         source.revents == POLLIN) {
+    size_t left = BUFFER_SIZE - stream->end;
+    long size = syscall(__NR_read, relay.input, stream->bytes + stream->end, left);
+    if (size < 0)
+      break;
+    stream->end += (size_t)size;
+    if (size == 0)
+      append_end_of_file();
+  }
 }
 
 static void take_input(short events)
@@ -125,9 +152,13 @@ static void take_input(short events)
     stream->begin = 0;
     stream->end = (size_t)size;
     relay.in_line = stream->bytes[size - 1] != '\n';
-  } else if (relay.input_is_terminal && (size == 0 || (events & POLLHUP) != 0))
+  } else if (relay.input_is_terminal && (events & POLLHUP) != 0)
     hang_up();
-  else if (size == 0)
+  else if (size == 0 && relay.input_is_terminal) {
+    /* Somebody else has ended the raw mode meanwhile, and the user the input: of the container. */
+    stream->begin = stream->end = 0;
+    append_end_of_file();
+  } else if (size == 0)
     type_end_of_file();
   else if (size != -EAGAIN && size != -EINTR)
     /* No terminal of ours any more, or not one that an orphaned group may read. */

@@ -131,8 +131,9 @@ static void open_terminal(struct orders *orders)
     return;
   orders->descriptors.terminal = -1;
   copy_size(master);
-  enter_raw_mode();
   start_relay(master);
+  take_typed_ahead();
+  enter_raw_mode();
 }
 
 /* Reaps who has ended; the exit status of init, once it is among them. */
@@ -178,8 +179,10 @@ static void forward_signals(int signals, int init)
       syscall(__NR_pidfd_send_signal, init, infos[i].ssi_signo, NULL, 0);
     if (relay_master() < 0)
       continue;
-    if (infos[i].ssi_signo == SIGCONT)
+    if (infos[i].ssi_signo == SIGCONT) {
+      take_typed_ahead();
       enter_raw_mode();
+    }
     if (infos[i].ssi_signo == SIGCONT || infos[i].ssi_signo == SIGWINCH)
       copy_size(relay_master());
   }

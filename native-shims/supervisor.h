@@ -97,6 +97,8 @@ bool is_terminal(int fd);
 #define RELAY_SOURCES 3
 /* Takes the master over. */
 void start_relay(int master);
+/* What is typed before raw mode: an end of file among it is one for the container. */
+void take_typed_ahead(void);
 void ask_relay(struct pollfd *sources);
 void serve_relay(const struct pollfd *sources);
 /* Its master; -1 once nobody listens any more. */

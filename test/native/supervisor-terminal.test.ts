@@ -191,6 +191,41 @@ test('a supervisor that was stopped is raw again when it goes on, and has lost n
   expect(await run.program.modes()).toEqual(run.before)
 })
 
+describe('an end of file that is typed while the terminal is not raw is one of the container', () => {
+  const script = 'cat; echo "end"; read line; echo "<$line>"; exit 7'
+
+  test('after a stop', async () => {
+    using rig = openRig()
+    using run = await start(rig, script)
+    process.kill(run.program.pid, 'SIGSTOP')
+    await eventually(() => stateOf(run.program.pid) === 'T')
+    const device = `/proc/${run.program.pid}/fd/0`
+    expect(spawnSync('stty', ['-F', device, 'sane']).status).toBe(0)
+    run.program.type('\x04')
+    process.kill(run.program.pid, 'SIGCONT')
+    await run.program.shows(/end\r\n/)
+    await untilRaw(run.isRaw)
+    run.program.type('on\r')
+    expect(await run.program.ended).toBe('exit 7')
+    expect(run.program.screen()).toContain('<on>')
+  })
+
+  test('before the container is there', async () => {
+    using rig = openRig()
+    const [front = '', ...rest] = words(rig, script)
+    const command = [front, 'run', 'wait', rig.path('typed'), ...rest.slice(1)]
+    using program = await openTerminal(terminal.path, command)
+    program.type('first\r\x04whole ')
+    // Echoed: the terminal has it.
+    await program.shows(/first\r\nwhole $/)
+    writeFileSync(rig.path('typed'), '')
+    await program.shows(/first\r\n(.*\r\n)*end\r\n/)
+    program.type('line\r')
+    expect(await program.ended).toBe('exit 7')
+    expect(program.screen()).toContain('<whole line>')
+  })
+})
+
 describe('the program behind the terminal', () => {
   test('has its size from the start, and is told of a new one', async () => {
     using rig = openRig()
