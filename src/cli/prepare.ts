@@ -37,7 +37,8 @@ export function prepareCreate(
   request: Request,
   { adjust = (facts) => facts, config, ...lookOptions }: PrepareOptions = {},
 ): Prepared {
-  const { spec, ignored, warnings, refuse } = loadBundle(options.bundle, config)
+  const receiver = request.env.get('RUN_OCI_SECCOMP_RECEIVER')
+  const { spec, ignored, warnings, refuse } = loadBundle(options.bundle, config, receiver)
   const facts = adjust(look(inquire(spec, options), request, lookOptions))
   const plan = tryPlan(() => planCreate(spec, options, facts), refuse)
   const lowered = lowerCreate(plan, { architecture: facts.architecture, bundle: options.bundle })

@@ -10,6 +10,7 @@ import { runChecks } from './checks.ts'
 import { toIssues } from './complaints.ts'
 import { type JsonDocument, locate, parseJson } from './parse-json.ts'
 import { explainFailure, nameDocument, readDocument } from './read-document.ts'
+import { receiveAt } from './seccomp-listener.ts'
 import type { Features, Mount, Process, Resources, Spec, State } from './spec.ts'
 import {
   shapes,
@@ -77,19 +78,23 @@ const validators: Readonly<Record<keyof Kinds, Validator>> = {
 export function loadBundle(
   directory: string,
   config?: string,
+  receiver?: string,
 ): Loaded & { readonly bundle: string } {
   const bundle = resolveBundle(directory)
   const text = readDocument(config ?? join(bundle, CONFIG_NAME))
-  return { ...loadSpec(text, config === undefined ? CONFIG_NAME : nameDocument(config)), bundle }
+  const file = config === undefined ? CONFIG_NAME : nameDocument(config)
+  return { ...loadSpec(text, file, receiver), bundle }
 }
 
-export function loadSpec(text: string, file: string): Loaded {
+/** `receiver`: the agent of seccomp that the caller's environment names. */
+export function loadSpec(text: string, file: string, receiver?: string): Loaded {
   const document = parseJson(text, file)
   const { value, issues, ignored } = validate('config', document)
-  const all = [...issues, ...runChecks(value, issues)]
+  const spec = issues.length > 0 ? value : receiveAt(value, receiver)
+  const all = [...issues, ...runChecks(spec, issues)]
   const refuse = (later: readonly Issue[]) => new SpecError(file, place(document, later))
   if (all.length > 0) throw refuse(all)
-  return { spec: value, ignored, warnings: collectWarnings(value), refuse }
+  return { spec, ignored, warnings: collectWarnings(spec), refuse }
 }
 
 /** The file of `exec --process`: config.json's `process` alone. */

@@ -172,8 +172,9 @@ async function startAgent(directory: string): Promise<Agent> {
 }
 
 describeContainers('linux.seccomp: SCMP_ACT_NOTIFY', (runtime: Runtime) => {
-  // crun's annotation is older than the member: runc never had it.
-  it.each(runtime.name === 'runc' ? ['listenerPath'] : ['listenerPath', 'annotation'])(
+  // crun's annotation and variable are older than the member: runc never had them.
+  const ways = ['listenerPath', 'annotation', 'environment'] as const
+  it.each(runtime.name === 'runc' ? ways.slice(0, 1) : ways)(
     'the agent of the %s gets the listener and answers',
     async (by) => {
       const bundle = createBundle((config) => {
@@ -184,10 +185,12 @@ describeContainers('linux.seccomp: SCMP_ACT_NOTIFY', (runtime: Runtime) => {
       const config = JSON.parse(readFileSync(join(bundle.directory, 'config.json'), 'utf8'))
       config.linux.seccomp = { ...NOTIFY }
       if (by === 'listenerPath') config.linux.seccomp.listenerPath = agent.socket
-      else config.annotations['run.oci.seccomp.receiver'] = agent.socket
+      if (by === 'annotation') config.annotations['run.oci.seccomp.receiver'] = agent.socket
+      const env = by === 'environment' ? { RUN_OCI_SECCOMP_RECEIVER: agent.socket } : undefined
       writeFileSync(join(bundle.directory, 'config.json'), JSON.stringify(config))
       const id = freshId(runtime)
-      const result = invoke(runtime, ['run', '--bundle', bundle.directory, id])
+      const words = ['run', '--bundle', bundle.directory, id]
+      const result = invoke(runtime, words, { ...(env && { env }) })
       expect(result.stderr).toBe('')
       expect(result.stdout.trim()).toBe('["ENOANO"]')
       const { message, syscall } = await agent.told()

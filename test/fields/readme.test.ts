@@ -153,7 +153,8 @@ Annotations that have an effect, crun's but for the last: \`run.oci.hooks.stdout
 \`run.oci.hooks.stderr\`, \`run.oci.keep_original_groups\`, \`run.oci.pidfd_receiver\`
 ([containers/annotations.test.ts](../../test/containers/annotations.test.ts)),
 \`run.oci.mount_context_type\` ([mount-label.ts](linux/mount-label.ts)),
-\`run.oci.seccomp.receiver\` ([seccomp.ts](linux/seccomp.ts)) and runc's
+\`run.oci.seccomp.receiver\` ([seccomp.ts](linux/seccomp.ts); the caller's variable
+\`RUN_OCI_SECCOMP_RECEIVER\` stands in for it) and runc's
 \`org.systemd.property.*\` ([systemd](linux/systemd)).
 `
 }
