@@ -32,6 +32,7 @@
 #include <sys/un.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -657,6 +658,50 @@ static void leave_alone(void)
     pthread_exit(NULL);
 }
 
+static volatile sig_atomic_t resized = 1;
+
+static void note_size(int sig)
+{
+  (void)sig;
+  resized = 1;
+}
+
+/*
+ * What an editor does: the alternate screen, its size in the middle of it and again whenever it
+ * changes, each byte of the keyboard in hex as soon as it comes; q leaves, as it was before.
+ */
+static void edit(void)
+{
+  struct sigaction action = { .sa_handler = note_size };
+  struct termios before, raw;
+  struct winsize size;
+  unsigned char byte = 0;
+  sigset_t winch, old;
+  /* Delivered while we wait, and at no other time. */
+  sigemptyset(&winch);
+  sigaddset(&winch, SIGWINCH);
+  sigprocmask(SIG_BLOCK, &winch, &old);
+  sigaction(SIGWINCH, &action, NULL);
+  tcgetattr(0, &before);
+  raw = before;
+  cfmakeraw(&raw);
+  tcsetattr(0, TCSADRAIN, &raw);
+  printf("\x1b[?1049h\x1b[2J");
+  for (alarm(20); byte != 'q';) {
+    if (resized && ioctl(0, TIOCGWINSZ, &size) == 0)
+      printf("\x1b[%d;1H%dx%d", size.ws_row / 2, size.ws_row, size.ws_col);
+    resized = 0;
+    fflush(stdout);
+    struct pollfd keyboard = { 0, POLLIN, 0 };
+    if (ppoll(&keyboard, 1, NULL, &old) == 1 && read(0, &byte, 1) == 1)
+      printf("<%02x>", byte);
+  }
+  printf("\x1b[?1049l");
+  fflush(stdout);
+  tcsetattr(0, TCSADRAIN, &before);
+  putchar('0');
+}
+
 static void run_operation(int count, char **words)
 {
   const char *name = words[0];
@@ -712,6 +757,8 @@ static void run_operation(int count, char **words)
     leave_alone();
   else if (IS("hold", 1))
     hold(first);
+  else if (IS("edit", 0))
+    edit();
   else if (IS("sleep", 1))
     printf("%u", sleep((unsigned)atoi(first)));
   else if (IS("exit", 1)) {

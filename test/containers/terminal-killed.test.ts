@@ -57,7 +57,7 @@ function read(path: string): string {
 describeContainers('a terminal whose', (runtime) => {
   const killed = runtime.name === 'tsrunc' ? 'exit 137' : 'signal 9'
 
-  it('run is killed while it creates is as it was, and nothing is left', async () => {
+  it('run is killed while it creates is as it was, and the container is gone', async () => {
     const { program, id, bundle } = await run(runtime, ['sleep', '60'], (config, { directory }) => {
       const path = join(directory, 'hook.sh')
       writeFileSync(path, `#!/bin/sh\ntouch ${directory}/begun\nexec sleep 3\n`)
@@ -68,8 +68,7 @@ describeContainers('a terminal whose', (runtime) => {
     process.kill(await findWorker(runtime, program.pid), 'SIGKILL')
     expect(await program.ended).toBe(killed)
     expect(await program.modes()).toEqual(COOKED)
-    if (runtime.name === 'tsrunc')
-      expect(invoke(runtime, ['state', id]).stderr).toContain('does not exist')
+    expect(invoke(runtime, ['state', id]).stderr).toContain('does not exist')
   })
 
   it('exec is killed while it enters is as it was, and nothing is left in the container', async () => {

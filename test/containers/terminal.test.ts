@@ -68,17 +68,23 @@ describeContainers('a terminal in the foreground', (runtime) => {
     expect(await program.ended).toBe('exit 4')
   })
 
-  it('shows a full-screen program', async () => {
-    const { program } = await run(runtime, [
-      'sh',
-      '-c',
-      'stty -icanon -echo; printf "\\033[2J\\033[3;5H"; dd bs=1 count=1 2>/dev/null | od -An -tx1; stty sane',
-    ])
-    await program.shows(/\[2J.\[3;5H/)
-    // An arrow key's first byte, at once and not echoed.
-    program.type('\x1b')
-    await program.shows(/ 1b\r\n/)
+  it('shows a full-screen program as an editor is one', async () => {
+    const { program } = await run(runtime, ['/probe', 'edit'])
+    await program.shows(/.\[\?1049h.\[2J.*.\[12;1H24x80/)
+    // What a cooked terminal would keep, change, echo or make a signal of.
+    for (const key of ['a', '\r', '\n', '\x03', '\x04', '\x11', '\x1a', '\x1b', '\x7f', '\xff']) {
+      const hex = Buffer.from(key).toString('hex').match(/../g)?.join('><')
+      const before = program.screen()
+      program.type(key)
+      await program.shows(new RegExp(`<${hex}>$`))
+      expect(program.screen()).toBe(`${before}<${hex}>`)
+    }
+    program.resize(40, 132)
+    await program.shows(/.\[20;1H40x132$/)
+    program.type('q')
+    await program.shows(/<71>.\[\?1049l0\]\r\n$/)
     expect(await program.ended).toBe('exit 0')
+    expect(await program.modes()).toEqual(COOKED)
   })
 
   it('is restored when the container is killed', async () => {

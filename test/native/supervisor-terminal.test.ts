@@ -187,7 +187,7 @@ test('a supervisor that was stopped is raw again when it goes on, and has lost n
   await untilRaw(run.isRaw)
   run.program.type('\r')
   expect(await run.program.ended).toBe('exit 7')
-  expect(run.program.screen()).toContain('<typed>')
+  await run.program.shows(/<typed>/)
   expect(await run.program.modes()).toEqual(run.before)
 })
 
@@ -207,7 +207,7 @@ describe('an end of file that is typed while the terminal is not raw is one of t
     await untilRaw(run.isRaw)
     run.program.type('on\r')
     expect(await run.program.ended).toBe('exit 7')
-    expect(run.program.screen()).toContain('<on>')
+    await run.program.shows(/<on>/)
   })
 
   test('before the container is there', async () => {
@@ -222,7 +222,7 @@ describe('an end of file that is typed while the terminal is not raw is one of t
     await program.shows(/first\r\n(.*\r\n)*end\r\n/)
     program.type('line\r')
     expect(await program.ended).toBe('exit 7')
-    expect(program.screen()).toContain('<whole line>')
+    await program.shows(/<whole line>/)
   })
 })
 
