@@ -1,7 +1,16 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { describeContainers, probe } from './rig.ts'
+import {
+  createBundle,
+  describeContainers,
+  freshId,
+  probe,
+  probeArguments,
+  stateDirectory,
+} from './rig.ts'
+import { addUserNamespace } from './user-namespace.ts'
 
 interface Report {
   readonly uids: readonly number[]
@@ -143,5 +152,28 @@ describeContainers('process and hostname', (runtime) => {
       config.process.env = ['PATH=/nowhere:/']
     })
     expect(seen).toMatchObject({ args: ['probe', 'report'] })
+  })
+
+  // crun 1.8.1 gives the host's /dev/null to the root of a user namespace and fails here. The device
+  // is one of the test's own, so that a runtime which does the same harms nobody.
+  it.each(['a user', 'a user namespace'])('stdio of a device stays the host’s: %s', (which) => {
+    const bundle = createBundle((config, own) => {
+      config.process.args = probeArguments([['report']])
+      config.process.user = { uid: 1000, gid: 1000 }
+      if (which === 'a user namespace') addUserNamespace(config, own)
+    })
+    const device = join(bundle.directory, 'null')
+    expect(spawnSync('mknod', ['-m', '666', device, 'c', '1', '3']).status).toBe(0)
+    const fd = openSync(device, 'r+')
+    const words = ['--root', stateDirectory(), 'run', '--bundle', bundle.directory]
+    const run = spawnSync(runtime.path, [...words, freshId(runtime)], {
+      stdio: [fd, 'pipe', fd],
+      encoding: 'utf8',
+      timeout: 30_000,
+    })
+    closeSync(fd)
+    expect(run.stdout).toContain('"uids"')
+    const { uid, gid, mode } = statSync(device)
+    expect([uid, gid, mode & 0o777]).toEqual([0, 0, 0o666])
   })
 })
