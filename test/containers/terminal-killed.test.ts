@@ -86,22 +86,18 @@ describeContainers('a terminal whose', (runtime) => {
     await waitUntil('its end', () => !invoke(runtime, ['ps', id]).stdout.includes('sleep 99'))
   })
 
-  // All of this leaves the caller of runc a raw terminal.
   const itHere = it.skipIf(runtime.name === 'runc')
 
-  itHere('guardian is killed, and then the supervisor of run', async () => {
+  itHere('supervisor is killed', async () => {
     const { program } = await run(runtime, ['sleep', '60'])
-    await untilRaw(program)
-    await killGuardian(program.pid)
     await untilRaw(program)
     process.kill(program.pid, 'SIGKILL')
     expect(await program.ended).toBe('signal 9')
     await untilCooked(program)
   })
 
-  itHere('guardian is killed, and then the whole job of exec', async () => {
-    const { id } = startContainer(runtime)
-    const program = await open(runtime, ['exec', '--tty', id, '/probe', 'sleep', '60'])
+  itHere('guardian is killed, and then the whole job', async () => {
+    const { program } = await run(runtime, ['sleep', '60'])
     await untilRaw(program)
     await killGuardian(program.pid)
     process.kill(-program.pid, 'SIGKILL')

@@ -13,16 +13,7 @@ import {
   waitForStatus,
   waitUntil,
 } from './rig.ts'
-import {
-  COOKED,
-  ONE_MASTER,
-  pause,
-  receive,
-  run,
-  untilCooked,
-  untilRaw,
-  withPrograms,
-} from './terminal-rig.ts'
+import { COOKED, ONE_MASTER, pause, receive, run, untilRaw, withPrograms } from './terminal-rig.ts'
 
 describeContainers('a terminal in the foreground', (runtime) => {
   it('is that of a shell, and restored after it', async () => {
@@ -103,15 +94,6 @@ describeContainers('a terminal in the foreground', (runtime) => {
     process.kill(program.pid, signal)
     expect(await program.ended).toBe('exit 9')
     expect(await program.modes()).toEqual(COOKED)
-  })
-
-  // runc leaves its caller a raw terminal.
-  it.skipIf(runtime.name === 'runc')('is restored when the supervisor is killed', async () => {
-    const { program } = await run(runtime, ['sleep', '60'])
-    await untilRaw(program)
-    process.kill(program.pid, 'SIGKILL')
-    expect(await program.ended).toBe('signal 9')
-    await untilCooked(program)
   })
 
   it('ends with the terminal that is closed', async () => {
