@@ -56,6 +56,10 @@ async function bundleTests(checkout: string, tests: readonly string[]): Promise<
     format: 'esm',
     platform: 'node',
     target: 'node20.19',
+    // For packages that are not modules, such as gRPC's.
+    banner: {
+      js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url)",
+    },
     alias: { vitest: './test/guest/vitest.ts' },
     logLevel: 'warning',
   })
