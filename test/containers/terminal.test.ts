@@ -100,7 +100,8 @@ describeContainers('a terminal in the foreground', (runtime) => {
     const { program, id } = await run(runtime, ['bash', '--norc'])
     await program.shows(/\$ $/)
     program.close()
-    expect(await program.ended).toMatch(/^exit (1|129)$/)
+    // By the signal, or by the end of its input: bash's versions differ.
+    expect(await program.ended).toMatch(/^exit (0|1|129)$/)
     expect(invoke(runtime, ['state', id]).stderr).toContain('does not exist')
   })
 
