@@ -53,7 +53,7 @@ describeEngine('CRI', (runtime) => {
     must(`
       systemctl start containerd
       ctr -n k8s.io image ls -q | grep -q ${IMAGE} || {
-        podman import -q --change 'CMD ["sleep","1000000"]' ${ROOTFS_TAR} pod
+        podman import -q --change 'CMD ["sleep","1000000"]' --change 'ENV PATH=/bin' ${ROOTFS_TAR} pod
         podman save -q --format oci-archive -o /tmp/pod.tar pod
         ctr -n k8s.io image import --digests=true /tmp/pod.tar >/dev/null
         ctr -n k8s.io image ls -q | grep -q ${IMAGE} || ctr -n k8s.io image import /tmp/pod.tar
@@ -217,7 +217,10 @@ describeEngine('CRI', (runtime) => {
         { linux: { resources }, command: ['sh', '-c', 'x=x; while :; do x=$x$x; done'] },
         async (container) => {
           // The shim's news of the end and of its reason may come in either order.
-          const status = await waitFor(container, ({ reason }) => reason === 'OOMKilled')
+          const status = await waitFor(
+            container,
+            (status) => isOver(status) && status.reason === 'OOMKilled',
+          )
           expect(status.exitCode).toBe(137)
         },
       ))
