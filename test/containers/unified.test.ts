@@ -1,5 +1,5 @@
 /** Limits of cgroup v2, read from the kernel, by both drivers. */
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { hasReference, readReference } from '../config/reference.ts'
@@ -36,6 +36,12 @@ function readFiles(runtime: Runtime, driver: Driver, patch: Patch, files: readon
   const { pid } = createContainer(runtime, [['report']], placed(driver, patch), withDriver(driver))
   const directory = cgroupOf(pid, runtime)
   return Object.fromEntries(files.map((file) => [file, readCgroup(directory, file)]))
+}
+
+/** The numbers of the device that a filesystem is on. */
+function diskOf(path: string) {
+  const { dev } = statSync(path)
+  return { major: dev >> 8, minor: dev & 0xff }
 }
 
 function defineLimits(runtime: Runtime, driver: Driver): void {
@@ -84,6 +90,22 @@ function defineLimits(runtime: Runtime, driver: Driver): void {
     })
     const seen = readFiles(runtime, driver, patch, ['pids.max', 'memory.high', 'memory.min'])
     expect(seen).toEqual({ 'pids.max': '33', 'memory.high': '50331648', 'memory.min': '4096' })
+  })
+
+  const whyNoDisk = whyNotUnified('io')
+
+  it.skipIf(whyNoDisk !== '')(`io: what a disk does for the container${whyNoDisk}`, () => {
+    const disk = diskOf('/')
+    const patch = limit({
+      blockIO: {
+        throttleReadBpsDevice: [{ ...disk, rate: 1n << 20n }],
+        throttleWriteIOPSDevice: [{ ...disk, rate: 100n }],
+      },
+    })
+    const seen = readFiles(runtime, driver, patch, ['io.max'])
+    expect(seen).toEqual({
+      'io.max': `${disk.major}:${disk.minor} rbps=1048576 wbps=max riops=max wiops=100`,
+    })
   })
 
   it('a process that takes more memory is killed', () => {
