@@ -6,7 +6,12 @@ const report = process.env.TSRUNC_TEST_REPORT
 
 const CONTAINERS = 'test/containers/**/*.test.ts'
 /** They count children and fds, or keep something until they end: a process for each file. */
-const ALONE = ['test/engine/**/*.test.ts', 'test/lower/kernel-*.test.ts']
+const ALONE = [
+  'test/engine/**/*.test.ts',
+  'test/lower/kernel-*.test.ts',
+  // Has another executor built, and runs files that may already have been imported.
+  'test/native/executor-sanitized.test.ts',
+]
 /** Several times longer than any other: whatever begins last is waited for by an idle core. */
 const LONGEST = [
   'engine/failure-injection',
