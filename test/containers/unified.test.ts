@@ -108,6 +108,25 @@ function defineLimits(runtime: Runtime, driver: Driver): void {
     })
   })
 
+  const whyNoCpuset = whyNotUnified('cpuset')
+
+  it.skipIf(whyNoCpuset !== '')(`cpuset: processors and nodes of memory${whyNoCpuset}`, () => {
+    const patch = limit({ cpu: { cpus: '0', mems: '0' } })
+    const seen = readFiles(runtime, driver, patch, ['cpuset.cpus', 'cpuset.mems'])
+    expect(seen).toEqual({ 'cpuset.cpus': '0', 'cpuset.mems': '0' })
+  })
+
+  const whyNoHugetlb = whyNotUnified('hugetlb')
+
+  it.skipIf(whyNoHugetlb !== '')(`hugetlb: use and reservation${whyNoHugetlb}`, () => {
+    const patch = limit({ hugepageLimits: [{ pageSize: '2MB', limit: 4n << 20n }] })
+    const files = ['hugetlb.2MB.max', 'hugetlb.2MB.rsvd.max']
+    expect(readFiles(runtime, driver, patch, files)).toEqual({
+      'hugetlb.2MB.max': String(4 << 20),
+      'hugetlb.2MB.rsvd.max': String(4 << 20),
+    })
+  })
+
   it('a process that takes more memory is killed', () => {
     const patch = limit({
       memory: { limit: 32n << 20n, swap: 32n << 20n },
@@ -131,7 +150,8 @@ function defineLimits(runtime: Runtime, driver: Driver): void {
   it('a device that no rule allows cannot be opened', () => {
     const kmsg = { path: '/dev/kmsg', type: 'c', major: 1, minor: 11, fileMode: 0o666 } as const
     const open = [
-      ['open', '/dev/kmsg', 'r'],
+      // Not to be read: that takes CAP_SYSLOG where kernel.dmesg_restrict is set.
+      ['open', '/dev/kmsg', 'w'],
       ['open', '/dev/null', 'rw'],
     ]
     const run = (rules: NonNullable<Config['linux']['resources']['devices']>) =>
@@ -146,7 +166,7 @@ function defineLimits(runtime: Runtime, driver: Driver): void {
       )
     const nothing = { allow: false, access: 'rwm' }
     expect(run([nothing])).toEqual(['EPERM', 'ok'])
-    const allowed = { allow: true, type: 'c', major: 1, minor: 11, access: 'r' } as const
+    const allowed = { allow: true, type: 'c', major: 1, minor: 11, access: 'w' } as const
     expect(run([nothing, allowed])).toEqual(['ok', 'ok'])
   })
 

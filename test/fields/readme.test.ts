@@ -42,7 +42,7 @@ const TESTS: Readonly<Record<string, readonly [steps: string, effect: string]>> 
   '/linux/resources/blockIO': ['linux/resources/limits', 'unified'],
   '/linux/resources/cpu': ['linux/resources/limits', 'resources'],
   '/linux/resources/devices': ['linux/resources/devices', 'devices'],
-  '/linux/resources/hugepageLimits': ['linux/resources/limits', 'needs the hugetlb controller'],
+  '/linux/resources/hugepageLimits': ['linux/resources/limits', 'unified'],
   '/linux/resources/memory': ['linux/resources/limits', 'resources'],
   '/linux/resources/network': ['linux/resources/limits', 'needs net_cls and net_prio of cgroup v1'],
   '/linux/resources/pids': ['linux/resources/limits', 'resources'],
