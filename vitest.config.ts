@@ -12,7 +12,7 @@ const ALONE = [
   // Has another executor built, and runs files that may already have been imported.
   'test/native/executor-sanitized.test.ts',
 ]
-/** Several times longer than any other: whatever begins last is waited for by an idle core. */
+/** They begin first: for a long one that begins last another core waits idle. */
 const LONGEST = [
   'engine/failure-injection',
   'native/executor-sanitized',

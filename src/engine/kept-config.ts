@@ -3,6 +3,7 @@
  * the bundle belongs to the caller, who may have changed or removed it since. Of the seccomp profile
  * the compiled filter is kept.
  */
+import { hasNamespace } from '../config/checks/check.ts'
 import type { Process, Seccomp, Spec } from '../config/spec.ts'
 import { StateError } from '../errors.ts'
 import type { CreateOptions, Facts, SeccompFacts } from '../host/facts.ts'
@@ -42,7 +43,7 @@ export function writeKeptConfig(
     },
     seccomp: facts.seccomp,
     noNewKeyring: options.noNewKeyring,
-    sharesMounts: linux?.namespaces?.some(({ type }) => type === 'mount') !== true,
+    sharesMounts: !hasNamespace(spec, 'mount'),
   }
   writeKeptText(directory, JSON.stringify(kept, markLargeIntegers))
 }

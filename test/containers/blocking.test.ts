@@ -16,7 +16,7 @@ import {
   type Runtime,
   stateDirectory,
 } from './rig.ts'
-import { open, untilRaw } from './terminal-rig.ts'
+import { isBlocking, open, untilRaw } from './terminal-rig.ts'
 
 /** stdio, and one that is passed on by --preserve-fds. */
 const DESCRIPTORS = [0, 1, 2, 3] as const
@@ -29,12 +29,6 @@ function openPipe(): number {
   const fd = openSync(path, 'r+')
   onTestFinished(() => closeSync(fd))
   return fd
-}
-
-function isBlocking(info: unknown): boolean {
-  const flags = Number.parseInt(/^flags:\s+(\d+)$/m.exec(`${info}`)?.[1] ?? '', 8)
-  if (Number.isNaN(flags)) throw new Error(`no flags in ${info}`)
-  return (flags & constants.O_NONBLOCK) === 0
 }
 
 /** What is blocking with four pipes: for the caller afterwards, and inside. */

@@ -70,6 +70,13 @@ export function pause(milliseconds: number): Promise<void> {
   return new Promise((wake) => setTimeout(wake, milliseconds))
 }
 
+/** What /proc/PID/fdinfo/FD says of the open file. */
+export function isBlocking(info: unknown): boolean {
+  const flags = Number.parseInt(/^flags:\s+(\d+)$/m.exec(`${info}`)?.[1] ?? '', 8)
+  if (Number.isNaN(flags)) throw new Error(`no flags in ${info}`)
+  return (flags & constants.O_NONBLOCK) === 0
+}
+
 interface Receiver {
   readonly socket: string
   /** Who closes the master hangs the container's terminal up. */
@@ -115,9 +122,8 @@ export async function receive(): Promise<Receiver> {
     await waitUntil('the count', () => /"fds":\d+\}/.test(output))
     const values = parseValues(`${output.replace(/,?$/, '')}]`)
     const [{ bytes, link, info }, counts] = values as [Message, Counts]
-    const flags = Number.parseInt(/^flags:\s+(\d+)$/m.exec(info)?.[1] ?? '', 8)
-    const isBlocking = (flags & constants.O_NONBLOCK) === 0
-    return { ...counts, isEmpty: bytes === 0, device: link.replace(/.*\//, ''), isBlocking }
+    const device = link.replace(/.*\//, '')
+    return { ...counts, isEmpty: bytes === 0, device, isBlocking: isBlocking(info) }
   }
   return { socket, close, finish }
 }

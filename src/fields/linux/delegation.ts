@@ -1,6 +1,7 @@
 /** Cgroups below the container's own that it starts in, and whom they belong to. v2 alone. */
 import { joinPointer } from '../../config/pointer.ts'
 import type { Issue, Pointer } from '../../errors.ts'
+import type { CgroupHierarchy } from '../../host/facts.ts'
 import type { Step } from '../../plan/steps.ts'
 import type { Contribution, Planning } from '../field.ts'
 import { planOwnership } from './cgroup-ownership.ts'
@@ -38,7 +39,7 @@ export function planDelegation(at: Pointer, planning: Planning): Contribution {
   }
   const issues = levels.flatMap(([key, name]) => checkName(name, joinPointer('/annotations', key)))
   if (issues.length > 0) return { issues }
-  const below = levels.length === 0 ? [] : planLevels(levels, planning)
+  const below = levels.length === 0 ? [] : planLevels(levels, v2, planning)
   const isAsked = levels.some(([key]) => key === DELEGATE)
   const path = cgroupPathOf(planning) + innerPathOf(planning)
   return { steps: [...below, ...planOwnership(path, at, planning, isAsked)] }
@@ -47,11 +48,9 @@ export function planDelegation(at: Pointer, planning: Planning): Contribution {
 /** Where controllers are enabled for children no process may be: the stage goes down first. */
 function planLevels(
   levels: readonly (readonly [string, string])[],
+  { mountpoint: hierarchy, controllers }: CgroupHierarchy,
   planning: Planning,
 ): readonly Step[] {
-  const { v2 } = planning.facts.cgroup
-  const hierarchy = v2?.mountpoint ?? ''
-  const controllers = v2?.controllers ?? []
   const origin = joinPointer('/annotations', levels.at(-1)?.[0] ?? '')
   const base = cgroupPathOf(planning)
   const path = base + innerPathOf(planning)

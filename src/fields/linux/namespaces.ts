@@ -1,3 +1,4 @@
+import { hasNamespace } from '../../config/checks/check.ts'
 import type { Namespace } from '../../config/spec.ts'
 import type { Issue, Pointer } from '../../errors.ts'
 import type { CloneInit, InitStep, NamespaceType } from '../../plan/steps.ts'
@@ -26,7 +27,7 @@ export function hasNewNamespace(type: NamespaceType, planning: Planning): boolea
 
 /** It then has a tree of mounts that is in no namespace: see `leaveWithCopy` of lower. */
 export function isInMountsOfRuntime({ spec }: Planning): boolean {
-  return spec.linux?.namespaces?.some(({ type }) => type === 'mount') !== true
+  return !hasNamespace(spec, 'mount')
 }
 
 function isNew({ path }: Pick<Namespace, 'path'>): boolean {
@@ -41,7 +42,8 @@ function planNamespaces(
   const issues = configured.flatMap((namespace, index) =>
     checkNamespace(namespace, `${at}/${index}`, planning),
   )
-  if (isInMountsOfRuntime(planning) && hasUserNamespace(planning)) {
+  const isBorrowed = isInMountsOfRuntime(planning)
+  if (isBorrowed && hasUserNamespace(planning)) {
     const expected = 'an entry of type mount: who is in a user namespace may not mount without it'
     issues.push({ pointer: at, expected })
   }
@@ -51,7 +53,6 @@ function planNamespaces(
   }
   if (issues.length > 0) return { issues }
   const userIndex = configured.findIndex(({ type }) => type === 'user')
-  const isBorrowed = isInMountsOfRuntime(planning)
   return {
     steps: [
       ...(isBorrowed
