@@ -2,9 +2,10 @@
  * SIGKILL of each of our processes while a caller's terminal is attached: it is as it was before.
  * runc has one process, and leaves the terminal raw when that is killed after it made it so.
  */
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { childrenOf } from '../children.ts'
 import { startContainer } from './exec-rig.ts'
 import { describeContainers, invoke, type Runtime, waitUntil } from './rig.ts'
 import { COOKED, open, run, untilCooked, untilRaw } from './terminal-rig.ts'
@@ -24,31 +25,17 @@ async function killGuardian(supervisor: number): Promise<void> {
 async function findChild(parent: number, words: RegExp, other?: number): Promise<number> {
   let found: number | undefined
   await waitUntil(`a child of ${parent} like ${words}`, () => {
-    found = childrenOf(parent).find((pid) => pid !== other && words.test(readWords(pid)))
+    const pids = childrenOf(parent).map((child) => child.pid)
+    found = pids.find((pid) => pid !== other && words.test(readWords(pid)))
     return found !== undefined
   })
   return found ?? -1
 }
 
-/** Of all of its threads; none when it is gone. */
-function childrenOf(pid: number): readonly number[] {
-  try {
-    const threads = readdirSync(`/proc/${pid}/task`)
-    const lists = threads.map((thread) => read(`/proc/${pid}/task/${thread}/children`))
-    return lists.join(' ').split(' ').filter(Boolean).map(Number)
-  } catch {
-    return []
-  }
-}
-
+/** Empty when it is gone. */
 function readWords(pid: number): string {
-  return read(`/proc/${pid}/cmdline`)
-}
-
-/** Empty when the process is gone. */
-function read(path: string): string {
   try {
-    return readFileSync(path, 'latin1')
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1')
   } catch {
     return ''
   }

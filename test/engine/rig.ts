@@ -28,6 +28,7 @@ import type { Request } from '../../src/host/request.ts'
 import { CGROUP_HOME } from '../../src/plan/cgroup-home.ts'
 import { callKernel } from '../../src/sys/ffi.ts'
 import { waitForChild } from '../../src/sys/process.ts'
+import { childrenOf } from '../children.ts'
 
 export const TSRUNC = resolve('bin/tsrunc')
 const PR_SET_CHILD_SUBREAPER = 36
@@ -247,27 +248,12 @@ function listDirectories(path: string): readonly string[] {
 
 /** Pids of the children of this process. */
 export function listChildren(): readonly number[] {
-  return childrenOf(process.pid)
-}
-
-/** Pids of the children of all threads of a process. */
-export function childrenOf(pid: number): readonly number[] {
-  const threads = readdirSync(`/proc/${pid}/task`)
-  const lists = threads.map((tid) => readFileSync(`/proc/${pid}/task/${tid}/children`, 'utf8'))
-  return lists.flatMap((list) => list.trim().split(' ').filter(Boolean).map(Number))
+  return childrenOf(process.pid).map(({ pid }) => pid)
 }
 
 /** Containers' processes that ended: their parents left, so they are ours to reap. */
 function reapOrphans(): void {
-  for (const pid of listChildren()) if (stateOf(pid) === 'Z') waitForChild(pid)
-}
-
-function stateOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/.*\) /s, '').slice(0, 1)
-  } catch {
-    return ''
-  }
+  for (const { pid, isZombie } of childrenOf(process.pid)) if (isZombie) waitForChild(pid)
 }
 
 function describeProcess(pid: number): string {

@@ -4,9 +4,9 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Spec } from '../../src/config/spec.ts'
+import { childrenOf } from '../children.ts'
 import { plainConfig, shellHook } from './plain-config.ts'
 import {
-  childrenOf,
   closeRig,
   lookAround,
   lookUntilSame,
@@ -23,6 +23,13 @@ import {
 
 const reason = whyNot()
 const ID = 'c'
+
+/** Node: what the container makes falls to the front later. */
+function firstChildOf(pid: number): number {
+  const [child] = childrenOf(pid)
+  if (child === undefined) throw new Error(`${pid} has no child`)
+  return child.pid
+}
 
 describe.skipIf(reason !== undefined)(
   `a foreground run${reason ? ` (skipped: ${reason})` : ''}`,
@@ -96,8 +103,7 @@ describe.skipIf(reason !== undefined)(
         createRuntime: shellHook(`echo hook >> ${directory}/mark; sleep 0.5`),
       }))
       await waitUntil('the hook', () => marksOf(bundle).length > 0)
-      const [node = 0] = childrenOf(pid)
-      process.kill(node, 'SIGKILL')
+      process.kill(firstChildOf(pid), 'SIGKILL')
       expect(await end).toBe(128 + 9)
       expect(lookUntilSame(rig, before)).toEqual(before)
     })
@@ -107,8 +113,7 @@ describe.skipIf(reason !== undefined)(
         poststart: shellHook(`echo hook >> ${directory}/mark; sleep 0.5`),
       }))
       await waitUntil('the hook', () => marksOf(bundle).length > 0)
-      const [node = 0] = childrenOf(pid)
-      process.kill(node, 'SIGKILL')
+      process.kill(firstChildOf(pid), 'SIGKILL')
       expect(await end).toBe(128 + 9)
       expect(lookUntilSame(rig, before)).toEqual(before)
     })

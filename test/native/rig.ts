@@ -19,6 +19,7 @@ import { setTimeout } from 'node:timers/promises'
 import { afterAll } from 'vitest'
 import { buildFront } from '../../native-shims/build.ts'
 import { decodeRequest, type Request } from '../../src/host/request.ts'
+import { childrenOf } from '../children.ts'
 
 export interface Rig extends Disposable {
   readonly directory: string
@@ -91,18 +92,6 @@ export async function eventually<T>(ask: () => T | undefined | false): Promise<T
 }
 
 /** The names of a process's children; ended ones that nobody waited for as `name (zombie)`. */
-export function childrenOf(pid: number): string[] {
-  try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
-    return children.trim().split(' ').filter(Boolean).map(describeProcess)
-  } catch {
-    // One of them is gone meanwhile: the caller asks again.
-    return ['?']
-  }
-}
-
-function describeProcess(pid: string): string {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  const name = /^Name:\t(.*)$/m.exec(status)?.[1] ?? ''
-  return /^State:\tZ/m.test(status) ? `${name} (zombie)` : name
+export function nameChildren(pid: number): readonly string[] {
+  return childrenOf(pid).map(({ name, isZombie }) => (isZombie ? `${name} (zombie)` : name))
 }

@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { encodeSupervise } from '../../src/engine/supervisor-protocol.ts'
-import { childrenOf, eventually, openRig, type Rig } from './rig.ts'
+import { eventually, nameChildren, openRig, type Rig } from './rig.ts'
 
 const SIGRTMIN = 34
 const { SIGKILL, SIGSTOP, SIGCHLD, SIGTERM, SIGUSR1 } = constants.signals
@@ -40,7 +40,7 @@ async function start(
   }
   try {
     const text = await eventually(() => existsSync(rig.path('init')) && read(rig, 'init'))
-    await eventually(() => !/node|\?/.test(childrenOf(pid).join()))
+    await eventually(() => !/node/.test(nameChildren(pid).join()))
     return { front, pid, init: Number(text), ended, [Symbol.asyncDispose]: stop }
   } catch (error) {
     await stop()
@@ -98,7 +98,7 @@ test('a hundred real-time signals at once all arrive', async () => {
 test('while the container runs no Node is left and the supervisor is small', async () => {
   using rig = openRig()
   await using run = await start(rig, [], ['init', 'exec sleep 60'])
-  await eventually(() => childrenOf(run.pid).join() === 'sleep')
+  await eventually(() => nameChildren(run.pid).join() === 'sleep')
   const rollup = readFileSync(`/proc/${run.pid}/smaps_rollup`, 'utf8')
   const resident = Number(/^Rss:\s+(\d+) kB/m.exec(rollup)?.[1])
   expect(resident).toBeLessThan(256)
@@ -110,7 +110,7 @@ test('orphans are reaped while init runs', async () => {
   using rig = openRig()
   const script = '(sleep 0.05 & sleep 0.1 & sleep 0.15 &); exec sleep 60'
   await using run = await start(rig, [], ['init', script])
-  await eventually(() => childrenOf(run.pid).join() === 'sleep')
+  await eventually(() => nameChildren(run.pid).join() === 'sleep')
 })
 
 test('an init that is stopped has not ended', async () => {

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { encodeSupervise } from '../../src/engine/supervisor-protocol.ts'
+import { childrenOf } from '../children.ts'
 import { buildTerminal, openTerminal, type TerminalProgram } from '../terminal.ts'
 import { eventually, openRig, type Rig } from './rig.ts'
 
@@ -56,12 +57,8 @@ function pause(milliseconds: number): Promise<void> {
   return new Promise((wake) => setTimeout(wake, milliseconds))
 }
 
-/** The children of a process that are ours. */
 function guardianOf(pid: number): number | undefined {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
-  const isGuardian = (child: string) =>
-    /^Name:\ttsrunc-guardian$/m.test(readFileSync(`/proc/${child}/status`, 'utf8'))
-  return children.filter(Boolean).filter(isGuardian).map(Number)[0]
+  return childrenOf(pid).find(({ name }) => name === 'tsrunc-guardian')?.pid
 }
 
 function stateOf(pid: number): string | undefined {
@@ -229,9 +226,10 @@ describe('an end of file that is typed while the terminal is not raw is one of t
 describe('the program behind the terminal', () => {
   test('has its size from the start, and is told of a new one', async () => {
     using rig = openRig()
-    const script = 'trap "stty size; exit 3" WINCH; stty size; read line; exit 4'
+    const script = 'read raw; trap "stty size; exit 3" WINCH; stty size; read line; exit 4'
     using run = await start(rig, script)
-    await run.program.shows(/^24 80\r\n/)
+    run.program.type('\r')
+    await run.program.shows(/^\r\n24 80\r\n/)
     run.program.resize(33, 111)
     await run.program.shows(/33 111\r\n/)
     expect(await run.program.ended).toBe('exit 3')
