@@ -39,8 +39,8 @@ function rankFile({ moduleId }: TestSpecification): number {
 
 export default defineConfig({
   test: {
-    // vitest leaves one core to itself; of two that is half, and most tests wait for the kernel.
-    maxWorkers: availableParallelism(),
+    // Most tests wait for the kernel: one more than cores, of which vitest would leave one to itself.
+    maxWorkers: availableParallelism() + 1,
     sequence: { sequencer: LongestFirst },
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     projects: [

@@ -57,7 +57,7 @@ function planChange(
   if (all.length > 0) throw new SpecError('mounts', all)
   const joins = planJoins(readPlanning(input), container)
   // A child alone is in the pid namespace, of which a procfs that it mounts tells.
-  const clone = { kind: 'clone-process', phase: 'clone', origin: '' } as const
+  const clone = { kind: 'clone-process', phase: 'clone', origin: '', awaited: true } as const
   return arrangePlan([...joins, clone, ...steps.map(openOnHost)], warnings, MOUNTS_PHASES)
 }
 

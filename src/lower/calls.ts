@@ -6,12 +6,14 @@ import {
   either,
   flags,
   MOVE_MOUNT,
+  NULL,
   O,
   OPEN_TREE,
   type OpenFlag,
   RESOLVE,
   type ResolveFlag,
   STATX,
+  WAIT,
   ZERO,
 } from './constants.ts'
 import type { CallOptions } from './instructions.ts'
@@ -115,4 +117,11 @@ export function statFd(
 /** prctl(2); the arguments that are left out are zero. */
 export function control(asm: Assembler, operation: Operand, ...values: readonly Operand[]): void {
   asm.call('prctl', [operation, ...[0, 1, 2, 3].map((i) => values[i] ?? ZERO)])
+}
+
+/** waitid(2): until the child has ended, and reaps it. `info` is a siginfo_t, or NULL. */
+export function awaitChild(asm: Assembler, pidfd: Operand, info: Operand): void {
+  asm.call('waitid', [flags(WAIT, 'P_PIDFD'), pidfd, info, flags(WAIT, 'WEXITED'), NULL], {
+    on: { EINTR: 'retry' },
+  })
 }

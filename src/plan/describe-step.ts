@@ -59,8 +59,8 @@ const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
   'hold-mount-namespace': () => "keep hold of the runtime's mount namespace",
   'join-container': ({ namespaces, root }) =>
     `join namespaces${list('', namespaces)} of the container${root === undefined ? '' : `, and its root ${root}`}`,
-  'clone-process': ({ intoCgroup, otherwiseCgroup }) =>
-    `clone process${intoCgroup === undefined ? '' : ` into cgroup ${intoCgroup}`}${otherwise(otherwiseCgroup)}`,
+  'clone-process': ({ intoCgroup, otherwiseCgroup, awaited }) =>
+    `clone process${intoCgroup === undefined ? '' : ` into cgroup ${intoCgroup}`}${otherwise(otherwiseCgroup)}${awaited ? ', and wait until it ends' : ''}`,
   'set-affinity': ({ cpus }) => `run on ${cpus.length} CPUs${list('', cpus.slice(0, 8))}`,
   'unshare-cgroup-namespace': () => 'unshare cgroup namespace',
   'new-session': () => 'start a session',

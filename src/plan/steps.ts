@@ -358,6 +358,11 @@ export interface CloneProcess extends Base {
   readonly intoCgroup?: string
   /** The one for EBUSY: the first has controllers for its children. */
   readonly otherwiseCgroup?: string
+  /**
+   * Its parent stays until it ends, and reaps it: a process of ours, not of the user's. One that
+   * nobody reaps keeps the pid namespace, and its init, from ending.
+   */
+  readonly awaited?: true
 }
 
 /** sched_setaffinity(2) of the process itself. */

@@ -39,7 +39,7 @@ async function start(
     await ended
   }
   try {
-    const text = await eventually(() => existsSync(rig.path('init')) && read(rig, 'init'))
+    const text = await eventually(() => existsSync(rig.path('init')) && wholeLine(rig, 'init'))
     await eventually(() => !/node/.test(nameChildren(pid).join()))
     return { front, pid, init: Number(text), ended, [Symbol.asyncDispose]: stop }
   } catch (error) {
@@ -50,6 +50,12 @@ async function start(
 
 function read(rig: Rig, name: string): string {
   return readFileSync(rig.path(name), 'utf8')
+}
+
+/** Undefined as long as it is being written: no pid is half of one. */
+function wholeLine(rig: Rig, name: string): string | undefined {
+  const text = read(rig, name)
+  return text.endsWith('\n') ? text : undefined
 }
 
 function notedSignals(rig: Rig): number[] {

@@ -1,6 +1,6 @@
 /** How a further process gets into a running container. */
 import type { CloneProcess, JoinContainer, SetAffinity } from '../../plan/steps.ts'
-import { control, open, text } from '../calls.ts'
+import { awaitChild, control, open, text } from '../calls.ts'
 import { CLONE, flags, NULL, PR, ZERO } from '../constants.ts'
 import { addMeet, type Context, failure, isNeededLater } from '../context.ts'
 import { FAIL } from '../fail-codes.ts'
@@ -63,7 +63,7 @@ interface Birth {
   readonly child: Label
 }
 
-/** The stage process makes it, tells the runtime of it and leaves; the child goes on. */
+/** The stage process makes it and tells the runtime of it; the child goes on. */
 export function lowerCloneProcess(context: Context, step: CloneProcess): void {
   const { asm } = context
   const { intoCgroup, otherwiseCgroup } = step
@@ -78,10 +78,12 @@ export function lowerCloneProcess(context: Context, step: CloneProcess): void {
     cloneInto(context, otherwiseCgroup, birth)
     asm.place(cloned)
   }
+  const pidfd = load(birth.pidfd, 0, 4, 'pidfd')
   asm.post(addMeet(context, { kind: 'cloned' }), 'the process is there', {
     values: [slotValue(birth.pid)],
-    fds: [load(birth.pidfd, 0, 4, 'pidfd')],
+    fds: [pidfd],
   })
+  if (step.awaited) awaitChild(asm, pidfd, NULL)
   asm.call('exit_group', [ZERO])
   asm.place(birth.child)
 }

@@ -1,7 +1,7 @@
 import type { RunHook } from '../../plan/steps.ts'
 import type { Assembler } from '../assembler.ts'
-import { close, text } from '../calls.ts'
-import { CLONE, flags, LAST_FD, NULL, SIG, SIG_HOW, WAIT, ZERO } from '../constants.ts'
+import { awaitChild, close, text } from '../calls.ts'
+import { CLONE, flags, LAST_FD, NULL, SIG, SIG_HOW, ZERO } from '../constants.ts'
 import { addMeet, type Context } from '../context.ts'
 import { FAIL } from '../fail-codes.ts'
 import {
@@ -132,7 +132,7 @@ function awaitHook(asm: Assembler, step: RunHook, running: RunningHook): void {
     on: { EINTR: 'retry' },
   })
   asm.test(slotValue(ready), ALL_BITS, 'eq', 0n, late)
-  waitFor(asm, pidfd, address(info, '&info'))
+  awaitChild(asm, pidfd, address(info, '&info'))
   const code = load(info, SIGINFO_AT.code, 4, 'info.code')
   asm.test(code, 0xffff_ffffn, 'ne', immediate(CLD_EXITED, 'CLD_EXITED'), killed)
   asm.test(status, 0xffff_ffffn, 'eq', 0n, done)
@@ -157,11 +157,5 @@ function endHook(asm: Assembler, pid: Slot, pidfd: Operand, info: Operand): void
   asm.call('kill', [negated(pid), kill], { on: { ESRCH: alone } })
   asm.place(alone)
   asm.call('pidfd_send_signal', [pidfd, kill, NULL, ZERO])
-  waitFor(asm, pidfd, info)
-}
-
-function waitFor(asm: Assembler, pidfd: Operand, info: Operand): void {
-  asm.call('waitid', [flags(WAIT, 'P_PIDFD'), pidfd, info, flags(WAIT, 'WEXITED'), NULL], {
-    on: { EINTR: 'retry' },
-  })
+  awaitChild(asm, pidfd, info)
 }
