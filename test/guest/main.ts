@@ -15,6 +15,7 @@ import { provideImage } from './image.ts'
 import { type Boot, bootGuest } from './machine.ts'
 import { NoGuestError, providePackages } from './packages.ts'
 import { makePayload, type Task } from './payload.ts'
+import { formatTable, type Result } from './table.ts'
 
 const USAGE = `npm run test:guest -- [--full] [--timeout SECONDS] [--kernel-option WORD]…
                       [--command 'SHELL COMMAND' | TEST FILE…]`
@@ -73,7 +74,9 @@ async function main(): Promise<number> {
     const summary = addReports(
       tasks.map((_, index) => join(directory, `${index}/results/tests.json`)),
     )
-    const { numPassedTests, numFailedTests, numPendingTests } = summary
+    const { numPassedTests, numFailedTests, numPendingTests, testResults } = summary
+    const table = formatTable(testResults.flatMap(({ assertionResults }) => assertionResults))
+    for (const line of table) process.stdout.write(`${line}\n`)
     say(
       `in all guests: ${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped`,
     )
@@ -120,18 +123,29 @@ function splitTests(files: readonly string[]): string[][] {
   return groups.map((group) => group.files)
 }
 
-/** The counts of all guests; one that left no results counts as a failure. */
-function addReports(files: readonly string[]) {
-  const total = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0 }
-  for (const file of files) {
-    const counts: Partial<typeof total> = existsSync(file)
-      ? JSON.parse(readFileSync(file, 'utf8'))
-      : { numFailedTests: 1 }
-    total.numPassedTests += counts.numPassedTests ?? 0
-    total.numFailedTests += counts.numFailedTests ?? 0
-    total.numPendingTests += counts.numPendingTests ?? 0
+interface Report {
+  readonly numPassedTests: number
+  readonly numFailedTests: number
+  readonly numPendingTests: number
+  readonly testResults: readonly { readonly assertionResults: readonly Result[] }[]
+}
+
+/** Of all guests; one that left no results counts as a failure. */
+function addReports(files: readonly string[]): Report {
+  const reports = files.map(
+    (file): Report =>
+      existsSync(file)
+        ? JSON.parse(readFileSync(file, 'utf8'))
+        : { numPassedTests: 0, numFailedTests: 1, numPendingTests: 0, testResults: [] },
+  )
+  const add = (count: (report: Report) => number) =>
+    reports.reduce((sum, report) => sum + count(report), 0)
+  return {
+    numPassedTests: add(({ numPassedTests }) => numPassedTests),
+    numFailedTests: add(({ numFailedTests }) => numFailedTests),
+    numPendingTests: add(({ numPendingTests }) => numPendingTests),
+    testResults: reports.flatMap(({ testResults }) => testResults),
   }
-  return total
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -17,6 +17,11 @@ function fullName(task: Task): string {
   return parent === '' ? task.name : `${parent} > ${task.name}`
 }
 
+/** Why it was skipped, which the type of results does not know. */
+function findNote(result: object = {}): string | undefined {
+  return 'note' in result && typeof result.note === 'string' ? result.note : undefined
+}
+
 /** Not all that a command printed, and of the stack the line in the test. */
 function describe({ message, stack = '' }: { message: string; stack?: string }): string {
   const lines = message.split('\n').filter((line) => line.trim() !== '')
@@ -27,8 +32,11 @@ function describe({ message, stack = '' }: { message: string; stack?: string }):
 
 function reportTest(test: Test): void {
   const { state, duration = 0 } = { ...test.result }
+  const note = findNote(test.result)
   const mark = state === 'pass' ? '✓' : state === 'fail' ? '✗' : '-'
-  print(` ${mark} ${fullName(test)} ${(duration / 1000).toFixed(1)}s`)
+  print(
+    ` ${mark} ${fullName(test)} ${(duration / 1000).toFixed(1)}s${note === undefined ? '' : `: ${note}`}`,
+  )
   for (const error of test.result?.errors ?? []) print(describe(error))
 }
 
