@@ -64,8 +64,8 @@ const DESCRIBE: { readonly [K in StepKind]: Describe<K> } = {
   'set-affinity': ({ cpus }) => `run on ${cpus.length} CPUs${list('', cpus.slice(0, 8))}`,
   'unshare-cgroup-namespace': () => 'unshare cgroup namespace',
   'new-session': () => 'start a session',
-  'join-session-keyring': ({ name, label }) =>
-    `join session keyring ${name}${label === undefined ? '' : `, labelled ${quote(label)}`}`,
+  'set-keyring-label': ({ label }) => `label keyrings ${quote(label)}`,
+  'join-session-keyring': ({ name }) => `join session keyring ${name}`,
   'raise-loopback': () => 'bring lo up',
   'set-hostname': ({ name }) => `set hostname ${name}`,
   'set-domainname': ({ name }) => `set domainname ${name}`,

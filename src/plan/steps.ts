@@ -385,8 +385,12 @@ export interface NewSession extends Base {
 export interface JoinSessionKeyring extends Base {
   readonly kind: 'join-session-keyring'
   readonly name: string
-  /** SELinux: the label of the keyring, else the container could not use it. */
-  readonly label?: string
+}
+
+/** SELinux: the label of keyrings that the process makes; with another the container could not use it. */
+export interface SetKeyringLabel extends Base {
+  readonly kind: 'set-keyring-label'
+  readonly label: string
 }
 
 /** Brings `lo` up in a new network namespace. */
@@ -731,6 +735,7 @@ export type InitStep =
   | SetAffinity
   | UnshareCgroupNamespace
   | NewSession
+  | SetKeyringLabel
   | JoinSessionKeyring
   | RaiseLoopback
   | SetHostname

@@ -1,7 +1,7 @@
 /** What the host needs to make and boot a guest: Debian packages, installed where they are missing. */
 import { execFileSync, spawnSync } from 'node:child_process'
 
-const PACKAGES = ['mmdebstrap', 'e2fsprogs']
+const PACKAGES = ['mmdebstrap', 'e2fsprogs', 'secilc']
 const FULL_PACKAGES = [...PACKAGES, 'qemu-system-x86']
 
 /** Thrown with the reason where this host cannot have a guest. */

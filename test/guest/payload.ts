@@ -69,8 +69,12 @@ async function bundleTests(checkout: string, tests: readonly string[]): Promise<
   const terminal = buildTerminal()
   copyFileSync(terminal.path, join(checkout, 'terminal'))
   terminal.remove()
+  const contexts = join(checkout, 'file_contexts')
+  const policy = 'test/containers/selinux.cil'
+  execFileSync('secilc', ['--output', join(checkout, 'policy'), '--filecontexts', contexts, policy])
   return [
     'export TSRUNC_PROVIDED_PROBE=$PWD/probe TSRUNC_PROVIDED_TERMINAL=$PWD/terminal',
+    'export TSRUNC_PROVIDED_POLICY=$PWD/policy',
     'ln -s /opt/tsrunc-* bin',
     `bin/node ${toBundle(runner)} /results/tests.json ${[setup, ...tests].map(toBundle).join(' ')}`,
   ]

@@ -3,8 +3,11 @@ import { parseHierarchies } from '../../src/host/cgroup-hierarchies.ts'
 
 const ROOT = '20 1 0:1 / / rw - ext4 /dev/vda rw'
 
-function mount(path: string, type: string, options = 'rw'): string {
-  return `30 20 0:26 / ${path} rw,nosuid shared:9 master:1 - ${type} cgroup ${options}`
+let id = 30
+
+/** On the root filesystem, unless a parent is given. */
+function mount(path: string, type: string, options = 'rw', parent = 20): string {
+  return `${++id} ${parent} 0:26 / ${path} rw,nosuid shared:9 master:1 - ${type} cgroup ${options}`
 }
 
 function parse(...lines: string[]) {
@@ -49,12 +52,27 @@ describe('a hierarchy', () => {
     )
   })
 
-  test('that is mounted twice at one place is there once', () => {
-    const { v1 } = parse(
-      mount('/sys/fs/cgroup/cpu', 'cgroup', 'rw,cpu'),
-      mount('/sys/fs/cgroup/cpu', 'cgroup', 'rw,cpu,cpuacct'),
+  test('that is mounted twice at one place is there once: the upper one', () => {
+    const lower = mount('/sys/fs/cgroup/cpu', 'cgroup', 'rw,cpu')
+    const upper = mount('/sys/fs/cgroup/cpu', 'cgroup', 'rw,cpu,cpuacct', id)
+    const v1 = [{ mountpoint: '/sys/fs/cgroup/cpu', controllers: ['cpu', 'cpuacct'] }]
+    expect(parse(lower, upper).v1).toEqual(v1)
+    expect(parse(upper, lower).v1).toEqual(v1)
+  })
+
+  test('that lies below what another mount covers is not there', () => {
+    const first = mount('/sys/fs/cgroup', 'tmpfs')
+    const below = id
+    const hidden = ['cpu', 'pids'].map((name) =>
+      mount(`/sys/fs/cgroup/${name}`, 'cgroup', `rw,${name}`, below),
     )
-    expect(v1).toEqual([{ mountpoint: '/sys/fs/cgroup/cpu', controllers: ['cpu', 'cpuacct'] }])
+    const unified = mount('/sys/fs/cgroup/unified', 'cgroup2', 'rw', below)
+    const second = mount('/sys/fs/cgroup', 'tmpfs', 'rw', below)
+    const pids = mount('/sys/fs/cgroup/pids', 'cgroup', 'rw,pids', id)
+    expect(parse(pids, second, ...hidden, unified, first)).toEqual({
+      mode: 'legacy',
+      v1: [{ mountpoint: '/sys/fs/cgroup/pids', controllers: ['pids'] }],
+    })
   })
 
   test('may have spaces in its path', () => {

@@ -65,8 +65,11 @@ test('that procfs is mounted while the host is in sight', () => {
 })
 
 test('a keyring is labelled before it is made', () => {
-  const keyring = { kind: 'join-session-keyring', phase: 'session', origin: '' } as const
-  const texts = textsOf({ ...keyring, name: '_ses.x', label: 'a:b:c:s0' })
+  const at = { phase: 'session', origin: '' } as const
+  const texts = textsOf(
+    { ...at, kind: 'set-keyring-label', label: 'a:b:c:s0' },
+    { ...at, kind: 'join-session-keyring', name: '_ses.x' },
+  )
   const label = texts.indexOf('write(file</proc/thread-self/attr/keycreate>, "a:b:c:s0", 8)')
   expect(label).toBeGreaterThan(0)
   expect(texts.indexOf('keyctl(KEYCTL_JOIN_SESSION_KEYRING, "_ses.x")')).toBeGreaterThan(label)

@@ -7,6 +7,7 @@ import type {
   NewSession,
   SetDomainname,
   SetHostname,
+  SetKeyringLabel,
   UnshareCgroupNamespace,
 } from '../../plan/steps.ts'
 import { close, open, text } from '../calls.ts'
@@ -90,10 +91,12 @@ export function lowerNewSession({ asm }: Context, _step: NewSession): void {
   asm.call('setsid', [])
 }
 
-/** The label is forgotten at execve. */
-export function lowerSessionKeyring(context: Context, step: JoinSessionKeyring): void {
-  const { asm } = context
-  if (step.label !== undefined) writeProcfs(context, 'thread-self/attr/keycreate', step.label)
+/** Forgotten at execve. */
+export function lowerKeyringLabel(context: Context, { label }: SetKeyringLabel): void {
+  writeProcfs(context, 'thread-self/attr/keycreate', label)
+}
+
+export function lowerSessionKeyring({ asm }: Context, step: JoinSessionKeyring): void {
   const next = asm.label('keyring')
   // Kernels without CONFIG_KEYS have no such call, and no keys to keep apart.
   asm.call('keyctl', [flags(KEYCTL, 'JOIN_SESSION_KEYRING'), text(asm, step.name)], {

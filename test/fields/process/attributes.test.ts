@@ -95,10 +95,11 @@ describe.each([
 test('with SELinux the session keyring gets the label of the process', () => {
   const { spec } = planning()
   const process = { ...spec.process, cwd: '/', selinuxLabel: 'a:b:c:s0' }
-  const keyringOf = (selinux: boolean) =>
-    planLifecycle(planning({ spec: { process }, facts: { selinux } })).steps?.find(
-      ({ kind }) => kind === 'join-session-keyring',
-    )
-  expect(keyringOf(true)).toMatchObject({ label: 'a:b:c:s0' })
-  expect(keyringOf(false)).not.toHaveProperty('label')
+  const labelsOf = (selinux: boolean, noNewKeyring = false) =>
+    planLifecycle(
+      planning({ spec: { process }, facts: { selinux }, options: { noNewKeyring } }),
+    ).steps?.filter(({ kind }) => kind === 'set-keyring-label')
+  expect(labelsOf(true)).toMatchObject([{ origin: '/process/selinuxLabel', label: 'a:b:c:s0' }])
+  expect(labelsOf(false)).toEqual([])
+  expect(labelsOf(true, true)).toEqual([])
 })
