@@ -92,14 +92,17 @@ describe.each([
   })
 })
 
-test('with SELinux the session keyring gets the label of the process', () => {
+test('with SELinux the session keyring gets the label of the process before it is made', () => {
   const { spec } = planning()
   const process = { ...spec.process, cwd: '/', selinuxLabel: 'a:b:c:s0' }
-  const labelsOf = (selinux: boolean, noNewKeyring = false) =>
+  const keyringOf = (selinux: boolean, noNewKeyring = false) =>
     planLifecycle(
       planning({ spec: { process }, facts: { selinux }, options: { noNewKeyring } }),
-    ).steps?.filter(({ kind }) => kind === 'set-keyring-label')
-  expect(labelsOf(true)).toMatchObject([{ origin: '/process/selinuxLabel', label: 'a:b:c:s0' }])
-  expect(labelsOf(false)).toEqual([])
-  expect(labelsOf(true, true)).toEqual([])
+    ).steps?.filter(({ kind }) => kind.includes('keyring'))
+  expect(keyringOf(true)).toMatchObject([
+    { kind: 'set-keyring-label', origin: '/process/selinuxLabel', label: 'a:b:c:s0' },
+    { kind: 'join-session-keyring' },
+  ])
+  expect(keyringOf(false)).toMatchObject([{ kind: 'join-session-keyring' }])
+  expect(keyringOf(true, true)).toEqual([])
 })
