@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, inject, it } from 'vitest'
 import { exec, execFile, execReport, type Report, spawnExec, startContainer } from './exec-rig.ts'
@@ -236,20 +236,6 @@ describeContainers('exec', (runtime) => {
     const options = { flags: ['--preserve-fds', '2'], descriptors: [0, 0, 0] }
     expect(execReport(runtime, id, options).fds).toEqual([0, 1, 2, 3, 4])
     expect(execReport(runtime, id, { descriptors: [0, 0] }).fds).toEqual([0, 1, 2])
-  })
-
-  it('--cgroup leads below the cgroup of the container', () => {
-    const container = startContainer(runtime)
-    const lines = readFileSync(`/proc/${container.pid}/cgroup`, 'utf8').trim().split('\n')
-    const memory = lines.map((line) => line.split(':')).find(([, name]) => name === 'memory')
-    if (memory === undefined) return
-    const directory = join('/sys/fs/cgroup/memory', memory[2] ?? '', 'sub')
-    mkdirSync(directory)
-    const report = execReport(runtime, container.id, { flags: ['--cgroup', 'memory:sub'] })
-    expect(report.cgroup).toContain(`:memory:${memory[2]}/sub\n`)
-    expect(report.cgroup).toContain(`:pids:${memory[2]}\n`)
-    const wrong = exec(runtime, container.id, [['report']], { flags: ['--cgroup', 'memory:../..'] })
-    expect(wrong.status).toBe(255)
   })
 
   it.skipIf(runtime.name === 'runc')('--pidfd-socket gets a pidfd (not in runc 1.1)', async () => {

@@ -25,8 +25,10 @@ const SUITES = [
   'test/guest/engines/containerd.test.ts',
   'test/guest/engines/docker.test.ts',
   'test/guest/engines/podman.test.ts',
+  'test/containers/exec-cgroup.test.ts',
   'test/containers/resources.test.ts',
   'test/containers/rlimits.test.ts',
+  'test/containers/wait.test.ts',
 ]
 
 /** As test harnesses have it: this machine cannot have a guest. */
