@@ -1,5 +1,6 @@
 import { beforeAll } from 'vitest'
-import { check, describeEngine, makeRootfs, must, ROOTFS_TAR } from './rig.ts'
+import { BOX, startContainerd } from './containerd.ts'
+import { check, describeEngine } from './rig.ts'
 
 describeEngine('containerd', (runtime) => {
   const script = (text: string) =>
@@ -9,32 +10,23 @@ describeEngine('containerd', (runtime) => {
      ${text}`
   const run = (name: string, text: string, output?: RegExp, status = 0) =>
     check(name, script(text), output === undefined ? { status } : { output, status })
-  const image = 'localhost/box:latest'
-  const up = `run -d ${image} $id sleep 1000`
+  const up = `run -d ${BOX} $id sleep 1000`
 
-  beforeAll(() => {
-    makeRootfs()
-    must(`
-      systemctl start containerd
-      podman image exists box || podman import -q ${ROOTFS_TAR} box
-      [ -e /tmp/box.tar ] || podman save -q --format oci-archive -o /tmp/box.tar box
-      ctr image import --all-platforms --digests=true /tmp/box.tar >/dev/null
-      ctr image ls -q | grep -q ${image} || ctr image import /tmp/box.tar`)
-  })
+  beforeAll(startContainerd)
 
-  run('run', `run --rm ${image} $id echo hello`, /^hello$/m)
-  run('run: the exit status', `run --rm ${image} $id sh -c 'exit 7'`, undefined, 7)
-  run('run: no such command', `run --rm ${image} $id nowhere`, /nowhere.*not found/, 1)
+  run('run', `run --rm ${BOX} $id echo hello`, /^hello$/m)
+  run('run: the exit status', `run --rm ${BOX} $id sh -c 'exit 7'`, undefined, 7)
+  run('run: no such command', `run --rm ${BOX} $id nowhere`, /nowhere.*not found/, 1)
   run(
     'run -t: a terminal',
-    `script -qec 'ctr run --runc-binary ${runtime.path} --rm -t ${image} '$id' tty' /dev/null`,
+    `script -qec 'ctr run --runc-binary ${runtime.path} --rm -t ${BOX} '$id' tty' /dev/null`,
     /\/dev\/pts\/0/,
   )
   run('task ls', `${up}; ctr task ls | grep $id`, /RUNNING/)
   run('task kill', `${up}; ctr task kill -s KILL $id; sleep 1; ctr task ls | grep $id`, /STOPPED/)
   run(
     'task kill --all',
-    `run -d --pid-file /tmp/p ${image} $id sh -c 'sleep 1000 & sleep 1000'; ctr task kill -a -s KILL $id; sleep 1; ctr task ls | grep $id`,
+    `run -d --pid-file /tmp/p ${BOX} $id sh -c 'sleep 1000 & sleep 1000'; ctr task kill -a -s KILL $id; sleep 1; ctr task ls | grep $id`,
     /STOPPED/,
   )
   run('task exec', `${up}; ctr task exec --exec-id e $id echo hello`, /^hello$/m)
@@ -58,36 +50,36 @@ describeEngine('containerd', (runtime) => {
   run('task ps', `${up}; ctr task ps $id`, /^\d+/m)
   run(
     '--memory-limit',
-    `run -d --memory-limit 67108864 ${image} $id sleep 1000; cat /sys/fs/cgroup/default/$id/memory.max`,
+    `run -d --memory-limit 67108864 ${BOX} $id sleep 1000; cat /sys/fs/cgroup/default/$id/memory.max`,
     /^67108864$/m,
   )
   run(
     '--cpus',
-    `run -d --cpus 0.5 ${image} $id sleep 1000; cat /sys/fs/cgroup/default/$id/cpu.max`,
+    `run -d --cpus 0.5 ${BOX} $id sleep 1000; cat /sys/fs/cgroup/default/$id/cpu.max`,
     /^50000 100000$/m,
   )
-  run('--read-only', `run --rm --read-only ${image} $id touch /file`, /Read-only/, 1)
+  run('--read-only', `run --rm --read-only ${BOX} $id touch /file`, /Read-only/, 1)
   run(
     '--mount',
-    `mkdir -p /tmp/v; run --rm --mount type=bind,src=/tmp/v,dst=/v,options=rbind:ro ${image} $id touch /v/f`,
+    `mkdir -p /tmp/v; run --rm --mount type=bind,src=/tmp/v,dst=/v,options=rbind:ro ${BOX} $id touch /v/f`,
     /Read-only/,
     1,
   )
-  run('--user', `run --rm --user user ${image} $id id -u`, /^1000$/m)
+  run('--user', `run --rm --user user ${BOX} $id id -u`, /^1000$/m)
   run(
     '--privileged',
-    `run --rm --privileged ${image} $id grep CapEff /proc/self/status`,
+    `run --rm --privileged ${BOX} $id grep CapEff /proc/self/status`,
     /1ffffffffff/,
   )
-  run('--seccomp', `run --rm --seccomp ${image} $id grep Seccomp: /proc/self/status`, /\t2$/m)
+  run('--seccomp', `run --rm --seccomp ${BOX} $id grep Seccomp: /proc/self/status`, /\t2$/m)
   run(
     '--uidmap',
-    `run --rm --uidmap 0:100000:1000 --gidmap 0:100000:1000 ${image} $id cat /proc/self/uid_map`,
+    `run --rm --uidmap 0:100000:1000 --gidmap 0:100000:1000 ${BOX} $id cat /proc/self/uid_map`,
     /100000/,
   )
   run(
     'the systemd driver',
-    `run -d --runc-systemd-cgroup --cgroup system.slice:tsrunc:$id --memory-limit 67108864 ${image} $id sleep 1000; cat /sys/fs/cgroup/system.slice/tsrunc-$id.scope/memory.max`,
+    `run -d --runc-systemd-cgroup --cgroup system.slice:tsrunc:$id --memory-limit 67108864 ${BOX} $id sleep 1000; cat /sys/fs/cgroup/system.slice/tsrunc-$id.scope/memory.max`,
     /^67108864$/m,
   )
   run(

@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 
 export interface Runtime {
@@ -33,11 +34,17 @@ export interface Expected {
 }
 
 export function describeEngine(engine: string, define: (runtime: Runtime) => void): void {
-  for (const name of (process.env.TSRUNC_ENGINE_RUNTIME || 'tsrunc').split(',')) {
+  for (const runtime of chooseRuntimes()) {
+    describe(`${engine} (${runtime.name})`, () => define(runtime))
+  }
+}
+
+export function chooseRuntimes(): Runtime[] {
+  return (process.env.TSRUNC_ENGINE_RUNTIME || 'tsrunc').split(',').map((name) => {
     const path = PATHS[name]
     if (path === undefined) throw new Error(`TSRUNC_ENGINE_RUNTIME: no runtime ${name}`)
-    describe(`${engine} (${name})`, () => define({ name, path }))
-  }
+    return { name, path }
+  })
 }
 
 /** Runs a script in the shell, to its first failing command; killed after the seconds given. */
@@ -88,6 +95,30 @@ export function makeRootfs(): void {
     tar -cf ${ROOTFS_TAR}.new -C $root .
     mv ${ROOTFS_TAR}.new ${ROOTFS_TAR}
     rm -rf $root`)
+}
+
+/** Polls; throws after a minute. */
+export async function waitFor(what: string, isSo: () => boolean): Promise<void> {
+  const deadline = Date.now() + 60_000
+  while (!isSo()) {
+    if (Date.now() > deadline) throw new Error(`waited in vain for ${what}`)
+    await setTimeout(100)
+  }
+}
+
+/** Whether there is a process with that command line. */
+export function isRunning(command: string): boolean {
+  return sh(`pgrep -fx '${command}'`).status === 0
+}
+
+/** What the host has of containers: files of runtimes, cgroups, mounts, processes, units. */
+export function findTraces(ids: readonly string[]): string[] {
+  const all = must(`
+    find /run /sys/fs/cgroup 2>/dev/null || true
+    cat /proc/self/mountinfo
+    ps -e -o args=
+    systemctl list-units --all --plain --no-legend`)
+  return all.split('\n').filter((line) => ids.some((id) => line.includes(id)))
 }
 
 /** The first code block of the README below the heading: what users copy is what is tested. */
