@@ -1,6 +1,6 @@
 /** Everything of `update` that touches nothing: resources → facts → plan. */
 import type { Resources } from '../config/spec.ts'
-import { planUpdate } from '../fields/plan-update.ts'
+import { planUpdate, type RdtChange } from '../fields/plan-update.ts'
 import type { CreateOptions } from '../host/facts.ts'
 import { look } from '../host/look.ts'
 import { lookAtLimits } from '../host/look-at-limits.ts'
@@ -14,6 +14,7 @@ export function prepareUpdate(
   resources: Resources,
   { id, bundle, cgroups, unit }: ContainerRecord,
   request: Pick<Request, 'limits'>,
+  rdt?: RdtChange,
 ): Plan {
   const options: CreateOptions = {
     id,
@@ -26,8 +27,6 @@ export function prepareUpdate(
     detach: true,
   }
   const facts = look({ ...NO_QUESTIONS, ...(unit && { systemd: unit }) }, request)
-  return planUpdate(resources, options, facts, {
-    ...lookAtLimits(cgroups),
-    ...(unit && { unit }),
-  })
+  const limits = { ...lookAtLimits(cgroups), ...(unit && { unit }) }
+  return planUpdate(resources, options, facts, limits, rdt)
 }

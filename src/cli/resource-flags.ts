@@ -1,7 +1,7 @@
 /** The flags of `update`, as the members of `linux.resources` that they stand for. */
 import type { Command } from 'commander'
 import type { BlockIo, Cpu, Memory, Resources } from '../config/spec.ts'
-import { UsageError } from '../errors.ts'
+import type { SchemataLine } from '../fields/linux/intel-rdt.ts'
 import { type Flags, textFlag } from './command.ts'
 import { parseInteger, parseSize } from './numbers.ts'
 
@@ -22,8 +22,8 @@ export function addResourceFlags(command: Command): Command {
     .option('--memory-reservation <bytes>', 'memory left to it when memory is short')
     .option('--memory-swap <bytes>', 'most memory and swap together; -1: no limit of swap')
     .option('--pids-limit <n>', 'most processes; -1: no limit')
-    .option('--l3-cache-schema <text>', 'Intel RDT: L3 cache (not supported yet)')
-    .option('--mem-bw-schema <text>', 'Intel RDT: memory bandwidth (not supported yet)')
+    .option('--l3-cache-schema <line>', 'Intel RDT: a line of L3 cache, such as L3:0=f')
+    .option('--mem-bw-schema <line>', 'Intel RDT: a line of memory bandwidth, such as MB:0=50')
     .option('--kernel-memory <bytes>', 'deprecated, without effect')
     .option('--kernel-memory-tcp <bytes>', 'deprecated, without effect')
 }
@@ -32,9 +32,6 @@ type Reader<T> = (what: string, text: string) => T
 
 /** Throws UsageError where a value is none. What is not given, or '', stays out. */
 export function readResourceFlags(flags: Flags): Resources {
-  for (const [name, flag] of UNSUPPORTED) {
-    if (textFlag(flags, name)) throw new UsageError(`not supported yet: ${flag} (Intel RDT)`)
-  }
   const read = <T>(member: string, name: string, reader: Reader<T>): Record<string, T> => {
     const text = textFlag(flags, name)
     return text ? { [member]: reader(`--${toKebab(name)}`, text) } : {}
@@ -67,6 +64,14 @@ export function readResourceFlags(flags: Flags): Resources {
   }
 }
 
+/** No resources to the spec, but limits to a user: lines for the container's group of resctrl. */
+export function readSchemataFlags(flags: Flags): readonly SchemataLine[] {
+  return [
+    { origin: '--l3-cache-schema', line: textFlag(flags, 'l3CacheSchema') ?? '' },
+    { origin: '--mem-bw-schema', line: textFlag(flags, 'memBwSchema') ?? '' },
+  ].filter(({ line }) => line !== '')
+}
+
 /** Member by member, the later one counts. */
 export function mergeResources(file: Resources, flags: Resources): Resources {
   const { memory = {}, cpu = {}, blockIO = {} } = file
@@ -80,11 +85,6 @@ export function mergeResources(file: Resources, flags: Resources): Resources {
     }),
   }
 }
-
-const UNSUPPORTED = [
-  ['l3CacheSchema', '--l3-cache-schema'],
-  ['memBwSchema', '--mem-bw-schema'],
-] as const
 
 /** A section without members would be one that asks for nothing. */
 function withMembers<T extends Readonly<Record<string, object>>>(sections: T): Partial<T> {

@@ -257,6 +257,6 @@ function describeOurs(runtime: Runtime, start: () => Container): void {
     expect(status).toBe(0)
     expect(stderr).toMatch(/level=warning msg="\/memory\/kernel: ignored/)
     const rdt = invoke(runtime, ['update', '--l3-cache-schema', 'L3:0=f', id])
-    expect(rdt.stderr).toContain('not supported yet: --l3-cache-schema')
+    expect(rdt.stderr).toContain('--l3-cache-schema needs a host with resctrl mounted')
   })
 }

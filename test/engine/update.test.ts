@@ -1,5 +1,5 @@
 /** Pause, resume and update of a container on the real kernel, and what a failure leaves. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { prepareUpdate } from '../../src/cli/prepare-update.ts'
@@ -161,5 +161,32 @@ describe.skipIf(why !== undefined)(`a running container${why ? ` (skipped: ${why
     expect(readState(rig, id).status).toBe('paused')
     resumeContainer(rig.root, id)
     expect(readState(rig, id).status).toBe('running')
+  })
+
+  it('moves into a group of resctrl, which is noted first', () => {
+    // A plain directory: this shows what is ours, not what the kernel would do.
+    const path = join(rig.home, 'group')
+    mkdirSync(path)
+    for (const file of ['schemata', 'tasks']) writeFileSync(join(path, file), '')
+    const at = { origin: '--l3-cache-schema' }
+    updateContainer(rig.root, id, () => ({
+      warnings: [],
+      steps: [
+        {
+          ...at,
+          kind: 'make-resctrl-group',
+          phase: 'cgroup',
+          path,
+          sharing: 'own',
+          schemata: ['L3:0=f'],
+        },
+        { ...at, kind: 'join-resctrl-group', phase: 'process', path },
+      ],
+    }))
+    expect(readFileSync(join(path, 'schemata'), 'utf8')).toBe('L3:0=f\n')
+    expect(readFileSync(join(path, 'tasks'), 'utf8')).toContain(String(readState(rig, id).pid))
+    const state = JSON.parse(readFileSync(join(rig.root, id, 'state.json'), 'utf8'))
+    expect(state.resctrlGroups).toEqual([path])
+    rmSync(path, { recursive: true })
   })
 })

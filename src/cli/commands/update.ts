@@ -3,7 +3,12 @@ import { updateContainer } from '../../engine/update.ts'
 import { type Issue, SpecError } from '../../errors.ts'
 import { type CommandDefinition, textFlag } from '../command.ts'
 import { prepareUpdate } from '../prepare-update.ts'
-import { addResourceFlags, mergeResources, readResourceFlags } from '../resource-flags.ts'
+import {
+  addResourceFlags,
+  mergeResources,
+  readResourceFlags,
+  readSchemataFlags,
+} from '../resource-flags.ts'
 
 export const update: CommandDefinition = {
   summary: 'change the limits of a container; what is not named stays as it is',
@@ -13,6 +18,7 @@ export const update: CommandDefinition = {
   },
   run([id = ''], flags, { globals, request, log }) {
     const asked = readResourceFlags(flags)
+    const lines = readSchemataFlags(flags)
     const file = textFlag(flags, 'resources')
     const loaded = file ? loadResources(file) : undefined
     for (const line of loaded?.ignored ?? []) log.debug(line)
@@ -22,9 +28,11 @@ export const update: CommandDefinition = {
     const issues = checkResources(resources)
     if (issues.length > 0) throw refuse(issues)
     const warnings: string[] = []
-    updateContainer(globals.root, id, (record) => {
+    updateContainer(globals.root, id, (record, readConfig) => {
       try {
-        const plan = prepareUpdate(resources, record, request)
+        const rdt =
+          lines.length === 0 ? undefined : { lines, configured: readConfig().spec.linux?.intelRdt }
+        const plan = prepareUpdate(resources, record, request, rdt)
         warnings.push(...plan.warnings)
         return plan
       } catch (error) {

@@ -14,7 +14,8 @@ function planIntelRdt(configured: IntelRdt, origin: Pointer, planning: Planning)
   const { resctrl } = planning.facts
   if (resctrl === undefined) {
     const expected = 'a host with resctrl mounted (mount -t resctrl resctrl /sys/fs/resctrl)'
-    return { issues: [{ pointer: origin, expected, found: 'none' }] }
+    const message = `${origin} needs ${expected}`
+    return { issues: [{ pointer: origin, expected, found: 'none', message }] }
   }
   const { id } = planning.options
   const { closID = '', enableMonitoring = false } = configured
@@ -37,6 +38,33 @@ function planIntelRdt(configured: IntelRdt, origin: Pointer, planning: Planning)
       ...(enableMonitoring ? [joinGroup(monitoring, origin)] : []),
     ],
   }
+}
+
+/** A line of a group's `schemata`, and the flag that gives it. */
+export interface SchemataLine {
+  readonly origin: string
+  readonly line: string
+}
+
+/**
+ * For a container that runs. `configured` is of its config; without it the container is in no group
+ * yet, and gets one of its own.
+ */
+export function planSchemata(
+  lines: readonly SchemataLine[],
+  configured: IntelRdt | undefined,
+  planning: Planning,
+): Contribution {
+  const [first] = lines
+  if (first === undefined) return {}
+  const own = planIntelRdt({ closID: configured?.closID ?? '' }, first.origin, planning)
+  const [group] = (own.steps ?? []).filter((step) => step.kind === 'make-resctrl-group')
+  if (group === undefined) return own
+  const writes = lines.map(({ origin, line }) =>
+    makeGroup({ path: group.path, sharing: 'own', schemata: [line] }, origin),
+  )
+  const joins = configured === undefined ? [joinGroup(group.path, first.origin)] : []
+  return { steps: [...writes, ...joins] }
 }
 
 function makeGroup(

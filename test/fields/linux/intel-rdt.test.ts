@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { IntelRdt } from '../../../src/config/spec.ts'
-import { intelRdt } from '../../../src/fields/linux/intel-rdt.ts'
+import { intelRdt, planSchemata } from '../../../src/fields/linux/intel-rdt.ts'
 import { describeStep } from '../../../src/plan/describe-step.ts'
 import { issuesOf, planning } from '../facts.ts'
 
@@ -46,7 +46,38 @@ describe('a group of resctrl', () => {
 
   test('needs resctrl', () => {
     expect(issuesOf(plan({ closID: 'gold' }, ''))).toEqual([
-      '/linux/intelRdt: a host with resctrl mounted (mount -t resctrl resctrl /sys/fs/resctrl), found none',
+      '/linux/intelRdt needs a host with resctrl mounted (mount -t resctrl resctrl /sys/fs/resctrl)',
+    ])
+  })
+})
+
+describe('other lines for a running container', () => {
+  const lines = [
+    { origin: '--l3-cache-schema', line: 'L3:0=3' },
+    { origin: '--mem-bw-schema', line: 'MB:0=20' },
+  ]
+  const change = (configured: IntelRdt | undefined, resctrl = '/sys/fs/resctrl') =>
+    planSchemata(lines, configured, planning({ facts: resctrl === '' ? {} : { resctrl } }))
+
+  test('are written into the group that it is in', () => {
+    expect(change({ closID: 'gold' }).steps).toMatchObject([
+      { origin: '--l3-cache-schema', path: '/sys/fs/resctrl/gold', schemata: ['L3:0=3'] },
+      { origin: '--mem-bw-schema', path: '/sys/fs/resctrl/gold', schemata: ['MB:0=20'] },
+    ])
+  })
+
+  test('or into one of its own, which it then joins', () => {
+    const texts = change(undefined).steps?.map(describeStep)
+    expect(texts).toEqual([
+      'make resctrl group /sys/fs/resctrl/web1 with L3:0=3',
+      'make resctrl group /sys/fs/resctrl/web1 with MB:0=20',
+      'join resctrl group /sys/fs/resctrl/web1',
+    ])
+  })
+
+  test('need resctrl', () => {
+    expect(issuesOf(change({}, ''))).toEqual([
+      '--l3-cache-schema needs a host with resctrl mounted (mount -t resctrl resctrl /sys/fs/resctrl)',
     ])
   })
 })
