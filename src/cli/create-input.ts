@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { CreateInput } from '../engine/create.ts'
 import type { CreateOptions } from '../host/facts.ts'
+import { isRootOfSystemd } from '../host/own-user-namespace.ts'
 import { notifyDirectoryPath } from '../state/notify-directory.ts'
 import { checkId, openRoot } from '../state/store.ts'
 import { type Context, type Flags, isSet, textFlag } from './command.ts'
@@ -86,7 +87,7 @@ export function readOptions(
 
 /** The bus of the service manager that makes units for the caller: root's are the system's. */
 function findUserBus(env: ReadonlyMap<string, string>): { readonly userBus?: string } {
-  if (process.geteuid?.() === 0) return {}
+  if (isRootOfSystemd()) return {}
   const directory = env.get('XDG_RUNTIME_DIR') ?? ''
   const address = env.get('DBUS_SESSION_BUS_ADDRESS') ?? ''
   if (address !== '') return { userBus: address }

@@ -18,6 +18,16 @@ export function isInitialUserNamespace(): boolean {
   return stats === undefined || stats.ino === INITIAL_INODE
 }
 
+/**
+ * Whether the system's service manager takes orders of the caller. Rootless engines run us as root
+ * of the user's namespace, where the machine's root, who owns that directory, is somebody else; root
+ * of a system container owns it.
+ */
+export function isRootOfSystemd(): boolean {
+  if (process.geteuid?.() !== 0) return false
+  return (statSync('/run/systemd', { throwIfNoEntry: false })?.uid ?? 0) === 0
+}
+
 function readSetgroups(): string {
   try {
     return readFileSync('/proc/self/setgroups', 'latin1').trim()
