@@ -1,5 +1,6 @@
 /** Everything of `update` that touches nothing: resources → facts → plan. */
 import type { Resources } from '../config/spec.ts'
+import { isContainers } from '../engine/cgroups/processes.ts'
 import { planUpdate, type RdtChange } from '../fields/plan-update.ts'
 import type { CreateOptions } from '../host/facts.ts'
 import { look } from '../host/look.ts'
@@ -16,6 +17,8 @@ export function prepareUpdate(
   request: Pick<Request, 'limits'>,
   rdt?: RdtChange,
 ): Plan {
+  // Without one its path would be that of everybody's root.
+  const own = cgroups.filter(isContainers)
   const options: CreateOptions = {
     id,
     bundle,
@@ -23,10 +26,11 @@ export function prepareUpdate(
     noNewKeyring: true,
     preserveFds: 0,
     systemdCgroup: false,
+    withoutCgroup: own.length === 0,
     listenFds: 0,
     detach: true,
   }
   const facts = look({ ...NO_QUESTIONS, ...(unit && { systemd: unit }) }, request)
-  const limits = { ...lookAtLimits(cgroups), ...(unit && { unit }) }
+  const limits = { ...lookAtLimits(own), ...(unit && { unit }) }
   return planUpdate(resources, options, facts, limits, rdt)
 }

@@ -1,6 +1,7 @@
 /** Stops and continues every process of a container: the freezer of cgroup v2, or of v1. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { StateError, StepError } from '../../errors.ts'
 import type { RecordedCgroup } from '../../state/record.ts'
 import { codeOf, isRemoved, waitUntil, writeCgroup } from './files.ts'
 import { isContainers } from './processes.ts'
@@ -28,7 +29,8 @@ export function freezeCgroups(cgroups: readonly RecordedCgroup[]): void {
   })
   if (isDone) return
   setFrozen(freezer, false)
-  throw new Error(
+  throw new StepError(
+    '',
     `${freezer.directory} is not frozen after ${FREEZE_TIMEOUT_MS / 1000} s` +
       ' (hint: a process in it waits in the kernel, /proc/PID/stack tells for what)',
   )
@@ -40,7 +42,8 @@ export function thawCgroups(cgroups: readonly RecordedCgroup[]): void {
   setFrozen(freezer, false)
   const isDone = waitUntil(FREEZE_TIMEOUT_MS, () => !isFrozen(freezer))
   if (!isDone) {
-    throw new Error(`${freezer.directory} is still frozen (hint: is a cgroup above it frozen?)`)
+    const hint = 'is a cgroup above it frozen?'
+    throw new StepError('', `${freezer.directory} is still frozen (hint: ${hint})`)
   }
 }
 
@@ -54,7 +57,8 @@ function openFreezer(cgroups: readonly RecordedCgroup[]): Freezer {
   })
   const [freezer] = found.toSorted((a, b) => a.version - b.version)
   if (freezer !== undefined) return freezer
-  throw new Error(
+  if (cgroups.length === 0) throw new StateError('the container has no cgroup to freeze')
+  throw new StateError(
     'the container has no cgroup with a freezer (hint: cgroup v2 has one, v1 when its freezer' +
       ' controller is mounted: mount -t cgroup -o freezer freezer /sys/fs/cgroup/freezer)',
   )

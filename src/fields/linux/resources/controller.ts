@@ -98,7 +98,8 @@ export function missingController(name: ControllerName, at: Pointer, planning: P
   return refuse(at, `the ${v1} controller is not mounted on this host (${kernel}, and: ${mount})`)
 }
 
-export const WITHOUT_CGROUP = 'a limit needs a cgroup, and --cgroup-manager disabled makes none'
+export const WITHOUT_CGROUP =
+  'a limit needs a cgroup, and the container has none (--cgroup-manager disabled)'
 
 /** What the host cannot do, rather than what the config should say. */
 export function refuse(pointer: Pointer, reason: string): Issue {

@@ -4,7 +4,7 @@ import type { AttachDeviceFilter, Step, WriteCgroupFile } from '../../../plan/st
 import type { Contribution, Field, Planning } from '../../field.ts'
 import { cgroupPathOf } from '../cgroups-path.ts'
 import { isHostPrivileged } from '../user-namespace.ts'
-import { findController, missingController } from './controller.ts'
+import { findController, missingController, refuse, WITHOUT_CGROUP } from './controller.ts'
 import { compileDeviceFilter, encodeInstructions, listInstructions } from './device-filter.ts'
 import { type DevicePolicy, formatRule, resolveDeviceRules } from './device-rules.ts'
 
@@ -31,6 +31,7 @@ function planDevices(rules: readonly DeviceRule[], at: Pointer, planning: Planni
   // container has are those that were bound for it.
   if (!isHostPrivileged(planning)) return {}
   if (planning.options.withoutCgroup) {
+    if (planning.limits !== undefined) return { issues: [refuse(at, WITHOUT_CGROUP)] }
     const words = 'without effect: --cgroup-manager disabled makes no cgroup to keep devices from'
     return rules.length === 0 ? {} : { warnings: [`${at}: ${words}`] }
   }
