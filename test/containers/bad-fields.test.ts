@@ -74,6 +74,9 @@ describeContainers('fields that cannot be', (runtime) => {
     {
       name: 'systemd cgroups',
       globals: ['--systemd-cgroup'],
+      patch: set((config) => {
+        config.linux.cgroupsPath = '/no/unit'
+      }),
       says: /^(--systemd-cgroup: (units of systemd are made on hosts with cgroup v2 alone|systemd cannot be reached)|.*\/linux\/cgroupsPath: expected slice:prefix:name)/,
     },
     {
@@ -95,7 +98,7 @@ describeContainers('fields that cannot be', (runtime) => {
       patch: set((config) => {
         config.linux.resources.memory = { limit: 4096n }
       }),
-      says: /^the container's process was killed during .* \(hint: was it out of memory\? \/linux\/resources\/memory\/limit may be too low\)$/,
+      says: /^the container's process was killed (by signal 9 )?during .* \(hint: was it out of memory\? \/linux\/resources\/memory\/limit may be too low\)$/,
     },
     {
       name: 'a hook that is missing',

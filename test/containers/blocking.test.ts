@@ -11,10 +11,10 @@ import {
   createBundle,
   describeContainers,
   freshId,
+  globalFlags,
   parseValues,
   probeArguments,
   type Runtime,
-  stateDirectory,
 } from './rig.ts'
 import { isBlocking, open, untilRaw } from './terminal-rig.ts'
 
@@ -34,7 +34,7 @@ function openPipe(): number {
 /** What is blocking with four pipes: for the caller afterwards, and inside. */
 function call(runtime: Runtime, words: readonly string[]) {
   const pipes = DESCRIPTORS.map(openPipe)
-  const { status } = spawnSync(runtime.path, ['--root', stateDirectory(), ...words], {
+  const { status } = spawnSync(runtime.path, [...globalFlags(), ...words], {
     stdio: pipes,
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
     timeout: 30_000,

@@ -2,13 +2,15 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { InvokeOptions, Patch, Runtime } from './rig.ts'
+import type { Bundle, InvokeOptions, Patch, Runtime } from './rig.ts'
 
 export interface Driver {
   readonly name: 'cgroupfs' | 'systemd'
   readonly globals: readonly string[]
   /** Puts the container where the driver has it. */
   readonly place: Patch
+  /** Where that is on cgroup v2, below the mount point; absent: where cgroupsPath says. */
+  readonly locate?: (bundle: Bundle) => string
 }
 
 const TOP = '/sys/fs/cgroup'
@@ -27,20 +29,34 @@ export function whyNotUnified(...controllers: readonly string[]): string {
 /** Slices are made with the first unit in them: this one is nobody else's. */
 const SLICE = 'tsrunctest.slice'
 
-export const DRIVERS: readonly Driver[] = [
-  { name: 'cgroupfs', globals: [], place: () => {} },
-  ...(hasSystemd && isUnified
-    ? [
-        {
-          name: 'systemd',
-          globals: ['--systemd-cgroup'],
-          place: (config, bundle) => {
-            config.linux.cgroupsPath = `${SLICE}:${process.pid}:${unitName(bundle.directory)}`
-          },
-        } satisfies Driver,
-      ]
-    : []),
-]
+const CGROUPFS: Driver = { name: 'cgroupfs', globals: [], place: () => {} }
+
+/** Where systemd runs the host and there is cgroup v2. */
+export const SYSTEMD: Driver | undefined =
+  hasSystemd && isUnified
+    ? {
+        name: 'systemd',
+        globals: ['--systemd-cgroup'],
+        place: (config, bundle) => {
+          config.linux.cgroupsPath = `${SLICE}:${process.pid}:${unitName(bundle.directory)}`
+        },
+        locate: ({ directory }) => `/${SLICE}/${process.pid}-${unitName(directory)}.scope`,
+      }
+    : undefined
+
+/** Of a run of all tests by one driver. */
+const asked = process.env.TSRUNC_TEST_CGROUP_DRIVER || undefined
+
+/** What tests that are about drivers take one by one; all others take the first. */
+export const DRIVERS: readonly Driver[] = [CGROUPFS, SYSTEMD]
+  .filter((driver) => driver !== undefined)
+  .filter(({ name }) => asked === undefined || name === asked)
+
+export function defaultDriver(): Driver {
+  const [driver] = DRIVERS
+  if (driver === undefined) throw new Error(`TSRUNC_TEST_CGROUP_DRIVER: no ${asked} here`)
+  return driver
+}
 
 export function unitName(directory: string): string {
   return directory.replace(/.*\//, '')

@@ -4,9 +4,9 @@ import { expect, it, onTestFinished } from 'vitest'
 import {
   createContainer,
   describeContainers,
+  globalFlags,
   invoke,
   type Runtime,
-  stateDirectory,
   waitForStatus,
   waitUntil,
 } from './rig.ts'
@@ -29,7 +29,7 @@ const noMemory = hasMemory ? '' : ' (skipped: no memory controller here)'
 
 /** `events` in the background; what it has printed so far, and its end. */
 function listen(runtime: Runtime, args: readonly string[]) {
-  const child = spawn(runtime.path, ['--root', stateDirectory(), 'events', ...args], {
+  const child = spawn(runtime.path, [...globalFlags(), 'events', ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {},
   })

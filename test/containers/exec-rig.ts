@@ -7,6 +7,7 @@ import type { Config } from './config.ts'
 import {
   type Container,
   createContainer,
+  globalFlags,
   type InvokeOptions,
   invoke,
   type Patch,
@@ -14,7 +15,6 @@ import {
   probeArguments,
   type Result,
   type Runtime,
-  stateDirectory,
 } from './rig.ts'
 
 /** What probe.c's `report` gives, as far as tests of exec look at it. */
@@ -101,7 +101,7 @@ export function spawnExec(
   flags: readonly string[] = [],
 ) {
   const command = ['exec', ...flags, id, ...probeArguments(operations)]
-  const words = ['--root', stateDirectory(), ...command]
+  const words = [...globalFlags(), ...command]
   return spawn(runtime.path, words, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },

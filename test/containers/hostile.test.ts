@@ -7,12 +7,12 @@ import { expect, inject, it } from 'vitest'
 import {
   createContainer,
   describeContainers,
+  globalFlags,
   invoke,
   listContainerDirectories,
   probe,
   readState,
   runContainer,
-  stateDirectory,
   waitForStatus,
   waitUntil,
 } from './rig.ts'
@@ -98,7 +98,7 @@ describeContainers('a hostile container', (runtime) => {
         config.hooks = { startContainer: [hook] }
       })
       if (what === 'a stopped process') process.kill(pid, 'SIGSTOP')
-      const words = ['--root', stateDirectory(), 'start', id]
+      const words = [...globalFlags(), 'start', id]
       const starting = once(spawn(runtime.path, words, { stdio: 'ignore' }), 'exit')
       const children = () => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
       if (what === 'a hook of its image') await waitUntil('the hook', () => children() !== '')

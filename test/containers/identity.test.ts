@@ -1,14 +1,14 @@
 import { spawnSync } from 'node:child_process'
-import { closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import {
   createBundle,
   describeContainers,
   freshId,
+  globalFlags,
   probe,
   probeArguments,
-  stateDirectory,
 } from './rig.ts'
 import { addUserNamespace } from './user-namespace.ts'
 
@@ -162,10 +162,12 @@ describeContainers('process and hostname', (runtime) => {
       config.process.user = { uid: 1000, gid: 1000 }
       if (which === 'a user namespace') addUserNamespace(config, own)
     })
-    const device = join(bundle.directory, 'null')
+    // Not below /tmp, where devices may not be opened (nodev).
+    const device = `/dev/tsrunc-test-${process.pid}`
+    onTestFinished(() => rmSync(device, { force: true }))
     expect(spawnSync('mknod', ['-m', '666', device, 'c', '1', '3']).status).toBe(0)
     const fd = openSync(device, 'r+')
-    const words = ['--root', stateDirectory(), 'run', '--bundle', bundle.directory]
+    const words = [...globalFlags(), 'run', '--bundle', bundle.directory]
     const run = spawnSync(runtime.path, [...words, freshId(runtime)], {
       stdio: [fd, 'pipe', fd],
       encoding: 'utf8',

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { expect, it } from 'vitest'
 import {
   type Bundle,
+  cgroupPath,
   createBundle,
   freshId,
   type InvokeOptions,
@@ -27,18 +28,14 @@ export function refuse(
   patch: Patch = () => {},
   options: RefusalOptions = {},
 ): string {
-  let cgroup = ''
-  const bundle = createBundle((config, own) => {
-    cgroup = String(config.linux?.cgroupsPath)
-    patch(config, own)
-  })
+  const bundle = createBundle(patch)
   options.damage?.(bundle)
   const flags = ['--bundle', bundle.directory, ...(options.flags ?? [])]
   const words = [options.command ?? 'create', ...flags, freshId(runtime)]
-  const before = look(cgroup)
+  const before = look(bundle)
   const message = fail(runtime, words, options)
   // runc 1.1 leaves the parents of cgroups that it made.
-  if (runtime.name === 'tsrunc') expect(look(cgroup)).toEqual(before)
+  if (runtime.name === 'tsrunc') expect(look(bundle)).toEqual(before)
   return message
 }
 
@@ -69,14 +66,15 @@ export function fail(
 }
 
 /** What a container could leave on this host; /tmp aside, where other tests work, too. */
-function look(cgroup: string): unknown {
+function look(bundle: Bundle): unknown {
   const hierarchies = readdirSync('/sys/fs/cgroup')
+  const cgroup = cgroupPath(bundle)
+  // systemd removes a slice some time after the last unit in it.
+  const paths = [dirname(cgroup), cgroup].filter((path) => !path.endsWith('.slice'))
   return {
     containers: listContainerDirectories(),
     cgroups: ['.', ...hierarchies].flatMap((hierarchy) =>
-      [dirname(cgroup), cgroup].filter((path) =>
-        existsSync(join('/sys/fs/cgroup', hierarchy, path)),
-      ),
+      paths.filter((path) => existsSync(join('/sys/fs/cgroup', hierarchy, path))),
     ),
     mounts: readFileSync('/proc/self/mountinfo', 'utf8')
       .split('\n')

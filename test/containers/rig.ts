@@ -1,7 +1,7 @@
 /**
  * The rig of the container tests: bundles with a probe in them, run by tsrunc and, to prove the
  * tests themselves, by others: `TSRUNC_TEST_RUNTIME=runc`, `crun` or `both`, which is tsrunc and runc
- * (default: tsrunc).
+ * (default: tsrunc). Their cgroups are made by `TSRUNC_TEST_CGROUP_DRIVER=systemd`, or `cgroupfs`.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import {
@@ -17,9 +17,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { describe, inject, onTestFinished } from 'vitest'
 import { stringifyJson } from '../../src/config/stringify-json.ts'
+import { type Driver, defaultDriver } from './cgroup-drivers.ts'
 import { baseConfig, type Config } from './config.ts'
 
 export type Patch = (config: Config, bundle: Bundle) => void
@@ -60,6 +61,7 @@ const name = `tsrunc-test-${process.pid}-${Date.now().toString(36)}`
 const home = join(tmpdir(), name)
 const cgroupParent = `/${name}`
 const stateRoot = join(home, 'state')
+const driver: Driver = defaultDriver()
 let counter = 0
 
 /** For each file of tests anew: those that a worker runs share this module. */
@@ -119,7 +121,8 @@ function removeTree(directory: string): void {
 
 export function writeConfig(bundle: Bundle, patch: Patch): void {
   const config = baseConfig()
-  config.linux.cgroupsPath = `${cgroupParent}/${bundle.directory.replace(/.*\//, '')}`
+  config.linux.cgroupsPath = `${cgroupParent}/${basename(bundle.directory)}`
+  driver.place(config, bundle)
   patch(config, bundle)
   writeFileSync(join(bundle.directory, 'config.json'), stringifyJson(config, 1))
 }
@@ -143,7 +146,7 @@ export function invoke(
   try {
     const { status, signal } = spawnSync(
       runtime.path,
-      ['--root', stateRoot, ...(options.globals ?? []), ...args],
+      [...globalFlags(), ...(options.globals ?? []), ...args],
       {
         stdio: [...files.fds, ...(options.descriptors ?? [])],
         env: options.env ?? { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
@@ -293,23 +296,33 @@ export function spawnRun(
   id: string,
   stdio: ('pipe' | 'ignore')[] = ['ignore', 'pipe', 'pipe'],
 ): ChildProcess {
-  return spawn(runtime.path, ['--root', stateRoot, 'run', '--bundle', bundle.directory, id], {
+  return spawn(runtime.path, [...globalFlags(), 'run', '--bundle', bundle.directory, id], {
     stdio,
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
   })
+}
+
+/** The flags of each call, before its command. */
+export function globalFlags(): string[] {
+  return ['--root', stateRoot, ...driver.globals]
+}
+
+/** The bundle's cgroup, below the mount point of each hierarchy. */
+export function cgroupPath(bundle: Bundle): string {
+  return driver.locate?.(bundle) ?? `${cgroupParent}/${basename(bundle.directory)}`
 }
 
 /** The directory of a v1 controller's cgroup of the bundle, or undefined without such a controller. */
 export function cgroupDirectory(controller: string, bundle: Bundle): string | undefined {
   const mountpoint = `/sys/fs/cgroup/${controller}`
   if (!existsSync(join(mountpoint, 'cgroup.procs'))) return undefined
-  return join(mountpoint, cgroupParent, bundle.directory.replace(/.*\//, ''))
+  return join(mountpoint, cgroupPath(bundle))
 }
 
 /** The bundle's cgroup where there is cgroup v2 and nothing else; undefined beside v1. */
 export function unifiedCgroup(bundle: Bundle): string | undefined {
   if (!existsSync('/sys/fs/cgroup/cgroup.controllers')) return undefined
-  return join('/sys/fs/cgroup', cgroupParent, bundle.directory.replace(/.*\//, ''))
+  return join('/sys/fs/cgroup', cgroupPath(bundle))
 }
 
 /** Where the runtime keeps what it knows of its containers. */

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import {
   cgroupOf,
-  DRIVERS,
   placed,
   readCgroup,
+  SYSTEMD,
   showUnit,
   unitName,
   whyNotUnified,
@@ -27,7 +27,7 @@ import {
   waitUntil,
 } from './rig.ts'
 
-const systemd = DRIVERS.find(({ name }) => name === 'systemd')
+const systemd = SYSTEMD
 const why = systemd === undefined ? whyNotUnified() || ' (skipped: no systemd runs here)' : ''
 
 function unitOf(bundle: Bundle): string {

@@ -8,10 +8,10 @@ import {
   type Bundle,
   createBundle,
   freshId,
+  globalFlags,
   type Patch,
   parseValues,
   type Runtime,
-  stateDirectory,
   waitUntil,
 } from './rig.ts'
 
@@ -47,7 +47,7 @@ export async function run(
 
 /** A command of the runtime on a terminal of its own. */
 export async function open(runtime: Runtime, words: readonly string[]): Promise<TerminalProgram> {
-  const command = [runtime.path, '--root', stateDirectory(), ...words]
+  const command = [runtime.path, ...globalFlags(), ...words]
   const program = await openTerminal(inject('terminal'), command)
   onTestFinished(() => program[Symbol.dispose]())
   return program

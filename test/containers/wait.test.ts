@@ -8,12 +8,12 @@ import {
   createContainer,
   describeContainers,
   freshId,
+  globalFlags,
   invoke,
   probeArguments,
   type Runtime,
   readState,
   spawnRun,
-  stateDirectory,
   waitForStatus,
   waitUntil,
 } from './rig.ts'
@@ -25,7 +25,7 @@ interface End {
 
 /** Its end; comes back when it waits, so that nothing it waits for is missed. */
 async function startWaiting(runtime: Runtime, id: string): Promise<{ end: Promise<End> }> {
-  const child = spawn(runtime.path, ['--root', stateDirectory(), 'wait', id], {
+  const child = spawn(runtime.path, [...globalFlags(), 'wait', id], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {},
   })

@@ -26,6 +26,7 @@ const SUITES = [
   'test/guest/engines/docker.test.ts',
   'test/guest/engines/podman.test.ts',
   'test/containers/exec-cgroup.test.ts',
+  'test/guest/without-bus.test.ts',
   'test/containers/resources.test.ts',
   'test/containers/rlimits.test.ts',
   'test/containers/wait.test.ts',

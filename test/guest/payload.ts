@@ -9,7 +9,12 @@ import { buildTerminal } from '../terminal.ts'
 export type Task = { readonly command: string } | { readonly tests: readonly string[] }
 
 /** Of the caller's environment, what tests look at. */
-const PASSED_ON = ['TSRUNC_TEST_RUNTIME', 'TSRUNC_TEST_NAME', 'TSRUNC_ENGINE_RUNTIME']
+const PASSED_ON = [
+  'TSRUNC_TEST_RUNTIME',
+  'TSRUNC_TEST_CGROUP_DRIVER',
+  'TSRUNC_TEST_NAME',
+  'TSRUNC_ENGINE_RUNTIME',
+]
 
 /** A guest that is silent has not come up. */
 const SAY_UP = 'echo "guest: up after $(cut -d. -f1 /proc/uptime) s"'

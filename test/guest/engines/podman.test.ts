@@ -268,6 +268,14 @@ describeEngine('podman', (runtime) => {
       `command ${podman} --cgroup-manager cgroupfs run --rm --memory 64m box cat /sys/fs/cgroup/memory.max`,
       /^67108864$/m,
     )
+    // runc has no flag for it, so podman does not ask it.
+    if (runtime.name !== 'runc') {
+      run(
+        '--cgroups=disabled',
+        `podman run -d --name $name --cgroups=disabled box sleep 1000 >/dev/null; cat /proc/$(podman inspect -f '{{.State.Pid}}' $name)/cgroup; podman exec $name cat /sys/fs/cgroup/cgroup.controllers; ! podman pause $name; podman stop -t 0 $name`,
+        /^0::\/(?!.*libpod)/m,
+      )
+    }
     run(
       'build with RUN',
       `d=$(mktemp -d); printf 'FROM box\\nRUN echo hello >/made\\n' >$d/Containerfile; podman build -q --network none -t built $d >/dev/null; podman run --rm built cat /made`,
@@ -291,28 +299,60 @@ describeEngine('podman', (runtime) => {
   })
 
   describe('an ordinary user', () => {
-    // Not yet by systemd: its driver does not reach a user's own manager.
-    const user = (text: string) =>
+    const user = (text: string, globals = '') =>
       `loginctl enable-linger user; for i in $(seq 50); do [ -S /run/user/1000/bus ] && break; sleep 0.2; done
        runuser -u user -- env -C /home/user HOME=/home/user XDG_RUNTIME_DIR=/run/user/1000 DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/1000/bus sh -ec '
-         podman() { command ${podman} --cgroup-manager cgroupfs "$@"; }
+         trap "command ${podman} rm -f -t 0 r >/dev/null" EXIT
+         podman() { command ${podman} ${globals} "$@"; }
          podman image exists box || podman import -q ${ROOTFS_TAR} box
          ${text}'`
-    check('run', user('podman run --rm --network none box id -u'), { output: /^0$/m })
-    check(
-      'exec',
-      user(
-        'podman run -d --name r --network none box sleep 1000 >/dev/null; podman exec r echo hello; podman rm -f -t 0 r',
-      ),
-      { output: /^hello$/m },
+    const run = (name: string, text: string, output: RegExp, status = 0) =>
+      check(name, user(text), { output, status })
+    const up = 'podman run -d --name r --memory 64m box sleep 1000 >/dev/null'
+    const scope = 'libpod-$(podman inspect -f {{.Id}} r).scope'
+
+    run('run', 'podman run --rm box id -u', /^0$/m)
+    run('exec', `${up}; podman exec r echo hello`, /^hello$/m)
+    run(
+      'a scope of the own manager',
+      `${up}; systemctl --user show -p MemoryMax,ControlGroup ${scope}`,
+      /^ControlGroup=\/user\.slice\/.*\/user@1000\.service\/user\.slice\/libpod-.*\nMemoryMax=67108864$/m,
     )
+    run(
+      'exec: in the scope',
+      `${up}; podman exec -d r sleep 2000; cg=/sys/fs/cgroup$(systemctl --user show --value -p ControlGroup ${scope}); cat $cg/cgroup.procs $cg/*/cgroup.procs | while read -r pid; do tr "\\0" " " </proc/$pid/cmdline; done`,
+      /sleep 1000.*sleep 2000/,
+    )
+    run('--memory', 'podman run --rm --memory 64m box cat /sys/fs/cgroup/memory.max', /^67108864$/m)
+    run(
+      '--memory: the hog is killed',
+      'podman run --rm --memory 24m box sh -c "head -c 200m /dev/zero | tail"',
+      /^/,
+      137,
+    )
+    run(
+      'update --memory',
+      `${up}; podman update --memory 128m r >/dev/null; podman exec r cat /sys/fs/cgroup/memory.max; systemctl --user show -p MemoryMax ${scope}`,
+      /^134217728\nMemoryMax=134217728$/m,
+    )
+    run(
+      'pause, unpause',
+      `${up}; podman pause r; podman inspect -f {{.State.Status}} r; podman unpause r; podman inspect -f {{.State.Status}} r`,
+      /paused[\s\S]*running/,
+    )
+    run(
+      'stop, rm: no scope is left',
+      `${up}; podman stop -t 1 r; podman wait r; scope=${scope}; podman rm r; systemctl --user show -p LoadState $scope`,
+      /^137$[\s\S]*^LoadState=not-found$/m,
+    )
+    run('--userns=keep-id', 'podman run --rm --userns=keep-id box id -u', /^1000$/m)
     check(
-      '--memory',
-      user('podman run --rm --network none --memory 64m box cat /sys/fs/cgroup/memory.max'),
+      'the cgroupfs manager',
+      user(
+        'podman run --rm --memory 64m box cat /sys/fs/cgroup/memory.max',
+        '--cgroup-manager cgroupfs',
+      ),
       { output: /^67108864$/m },
     )
-    check('--userns=keep-id', user('podman run --rm --network none --userns=keep-id box id -u'), {
-      output: /^1000$/m,
-    })
   })
 })
