@@ -30,7 +30,8 @@ export function prepareUpdate(
     listenFds: 0,
     detach: true,
   }
-  const facts = look({ ...NO_QUESTIONS, ...(unit && { systemd: unit }) }, request)
+  const cgroup = own[0]?.path ?? ''
+  const facts = look({ ...NO_QUESTIONS, cgroup, ...(unit && { systemd: unit }) }, request)
   const limits = { ...lookAtLimits(own), ...(unit && { unit }) }
   return planUpdate(resources, options, facts, limits, rdt)
 }

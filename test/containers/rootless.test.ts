@@ -217,12 +217,16 @@ describe.skipIf(why !== undefined)(`of a user${why ? ` (skipped: ${why})` : ''}`
 
     const pids = '/sys/fs/cgroup/pids'
     const isV1 = existsSync(join(pids, 'cgroup.procs'))
-
-    it.skipIf(!isV1)(`limits hold in a cgroup that was delegated${isV1 ? '' : ' (v1)'}`, () => {
+    const delegate = () => {
       const path = `/tsrunc-rootless-${process.pid}-${runtime.name}`
       mkdirSync(pids + path)
       chownSync(pids + path, UID, GID)
       onTestFinished(() => rmdirSync(pids + path))
+      return path
+    }
+
+    it.skipIf(!isV1)(`limits hold in a cgroup that was delegated${isV1 ? '' : ' (v1)'}`, () => {
+      const path = delegate()
       const home = makeHome([['report'], ['fork', '20']], (config) => {
         config.linux.cgroupsPath = `${path}/c`
         config.linux.resources.pids = { limit: 5n }
@@ -236,6 +240,20 @@ describe.skipIf(why !== undefined)(`of a user${why ? ` (skipped: ${why})` : ''}`
       expect((report as Report).cgroup).not.toContain(`:memory:${path}`)
       expect(forked).toBe(4)
       expect(readdirSync(pids + path).filter((name) => name === 'c')).toEqual([])
+    })
+
+    // runc wants the path in every hierarchy.
+    it.skipIf(!isV1 || runtime.name === 'runc')('and change there, where the container is', () => {
+      const path = delegate()
+      const home = makeHome([['sleep', '60']], (config) => {
+        config.linux.cgroupsPath = `${path}/c`
+      })
+      const id = freshId(runtime, home)
+      const { directory } = home.bundle
+      expect(call(runtime, home, ['create', '--bundle', directory, id]).stderr).toBe('')
+      expect(call(runtime, home, ['update', '--pids-limit', '7', id]).stderr).toBe('')
+      expect(readFileSync(join(pids, path, 'c/pids.max'), 'latin1')).toBe('7\n')
+      expect(call(runtime, home, ['delete', '--force', id]).stderr).toBe('')
     })
   })
 })
