@@ -7,6 +7,8 @@ const HINTS: Readonly<Record<string, string>> = {
   'clone3 EBUSY': 'the cgroup has controllers enabled for its children: it takes no process',
   'clone3 ENOMEM': 'out of memory, or the first process of the pid namespace has ended',
   'clone3 EINVAL': 'the kernel lacks one of the namespaces asked for',
+  'clone3 EACCES':
+    'a process goes into another cgroup only where the caller may write cgroup.procs of one above both; systemd-run --user --scope COMMAND puts a user there',
   'unshare EPERM':
     'user namespaces are denied to this user: see the sysctls kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns',
   'unshare ENOSPC':

@@ -8,9 +8,10 @@ import { check, describeEngine, makeRootfs, must, ROOTFS_TAR } from './engines/r
 
 const RUNTIME_DIR = '/run/user/1000'
 const BUS = `unix:path=${RUNTIME_DIR}/bus`
+const SCOPE = '/user.slice/user-1000.slice/user@1000.service/user.slice/test-mine.scope'
 const PLACE = 'user.slice:test:mine'
 
-describeEngine("a user's own manager", ({ path }) => {
+describeEngine("a user's own manager", ({ name, path }) => {
   const bundle = mkdtempSync('/home/user/bundle-')
   /** What runs as the user, in a session that has these variables. */
   const user = (words: string, variables = `DBUS_SESSION_BUS_ADDRESS=${BUS}`) =>
@@ -41,19 +42,24 @@ describeEngine("a user's own manager", ({ path }) => {
   })
   afterAll(() => must(`rm -rf ${bundle}`))
 
-  check(
-    'makes the scope, with its limits',
-    container(`${show('ControlGroup,MemoryMax')}
-      ${user(`${path} exec mine cat /proc/self/cgroup`)}`),
-    {
-      output:
-        /^ControlGroup=(\/user\.slice\/user-1000\.slice\/user@1000\.service\/user\.slice\/test-mine\.scope)\nMemoryMax=67108864\n[\s\S]*0::/m,
-    },
-  )
+  check('makes the scope, with its limits', container(show('ControlGroup,MemoryMax')), {
+    output: new RegExp(`^ControlGroup=${SCOPE}\nMemoryMax=67108864$`, 'm'),
+  })
+  const exec = `${path} exec mine cat /proc/self/cgroup`
+  check('has a further process in it', container(user(`systemd-run -q --user --scope ${exec}`)), {
+    // By its own cgroup namespace.
+    output: /^0::\/$/m,
+  })
+  // runc leaves the process where its caller is, without the limits.
+  if (name !== 'runc') {
+    check('not from outside of what is the user’s', container(`! (${user(exec)})`), {
+      output: name === 'tsrunc' ? /EACCES \(hint: .*systemd-run --user/ : /Permission denied/,
+    })
+  }
   check(
     'takes other limits',
     container(`${user(`${path} update --memory 33554432 mine`)}; ${show('MemoryMax')}
-      cat /sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/user.slice/test-mine.scope/memory.max`),
+      cat /sys/fs/cgroup${SCOPE}/memory.max`),
     { output: /^MemoryMax=33554432\n33554432$/m },
   )
   check(
