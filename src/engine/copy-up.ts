@@ -21,6 +21,7 @@ import {
   symlinkSync,
   writeSync,
 } from 'node:fs'
+import type { FilesystemParameter } from '../plan/steps.ts'
 
 const DEPTH_LIMIT = 64
 const BYTE_LIMIT = 4 * 1024 ** 3
@@ -32,14 +33,23 @@ interface Budget {
   bytes: number
 }
 
-/** Copies directories, regular files and links; other kinds of files are left out, as in runc. */
-export function copyUp(source: number, mount: number): void {
+/**
+ * Copies directories, regular files and links; other kinds of files are left out, as in runc. Of
+ * the root what the mount's own parameters say stays.
+ */
+export function copyUp(
+  source: number,
+  mount: number,
+  parameters: readonly FilesystemParameter[],
+): void {
+  const isGiven = (key: string) => parameters.some((parameter) => parameter.key === key)
   // fsmount(2) gives an O_PATH fd, which fchown refuses: its root is opened once more.
   const target = openSync(`/proc/self/fd/${mount}/.`, O_RDONLY | O_DIRECTORY)
   try {
     const stats = fstatSync(source)
-    fchownSync(target, stats.uid, stats.gid)
-    fchmodSync(target, stats.mode & 0o7777)
+    const own = fstatSync(target)
+    fchownSync(target, isGiven('uid') ? own.uid : stats.uid, isGiven('gid') ? own.gid : stats.gid)
+    if (!isGiven('mode')) fchmodSync(target, stats.mode & 0o7777)
     copyDirectory(source, target, { bytes: BYTE_LIMIT }, 0)
   } finally {
     closeSync(target)

@@ -28,7 +28,7 @@ export function exchange(creation: Creation, step: Exchange, meeting: Meeting): 
     }
     case 'mount-filesystem':
       if (first === undefined || second === undefined) throw new Error('copy-up without its fds')
-      copyUp(first, second)
+      copyUp(first, second, step.parameters)
       return { verdict: 'proceed' }
     case 'move-net-device':
       if (first === undefined) throw new Error('no netlink socket: a bug in tsrunc')

@@ -83,6 +83,6 @@ function exchange(
   if (step.kind !== 'mount-filesystem' || source === undefined || mount === undefined) {
     throw new Error(`mounts does no ${step.kind}: a bug in tsrunc`)
   }
-  copyUp(source, mount)
+  copyUp(source, mount, step.parameters)
   return { verdict: 'proceed' }
 }

@@ -449,6 +449,8 @@ export interface MountFilesystem extends Base {
   readonly propagation: readonly PropagationChange[]
   /** Copy what the destination held before into the new filesystem (`tmpcopyup`). */
   readonly copyUp: boolean
+  /** Its root has the mode of the directory that it covers. */
+  readonly inheritsMode?: true
   /** Mounted on a link if the destination is one, not where it leads (`dest-nofollow`). */
   readonly nofollow?: true
   /** SELinux: the label of its root, for filesystems that take no `context` (mqueue). */

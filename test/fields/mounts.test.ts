@@ -57,7 +57,9 @@ describe('mounts of filesystems', () => {
   })
 
   test('without a source the type stands for it; a relative destination is below the root', () => {
-    expect(plan([{ destination: 'tmp', type: 'tmpfs' }]).steps).toEqual([TMPFS])
+    expect(plan([{ destination: 'tmp', type: 'tmpfs' }]).steps).toEqual([
+      { ...TMPFS, inheritsMode: true },
+    ])
   })
 
   test('ro is of the superblock too where there is a device', () => {

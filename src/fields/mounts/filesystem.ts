@@ -72,12 +72,23 @@ export function planFilesystem(
           bindInstead === undefined ? wishes.recursiveAttributes : protectBelow(wishes),
         propagation: wishes.propagation,
         copyUp,
+        ...(inheritsMode(type, wishes) && { inheritsMode: true }),
         ...(wishes.destinationNofollow && { nofollow: true }),
         ...(type === 'mqueue' && label !== undefined && { label }),
         ...(bindInstead !== undefined && { bindInstead }),
       },
     ],
   }
+}
+
+/**
+ * The kernel's own choice for a tmpfs is 1777, which opens a private directory to all: as in runc
+ * and crun, it stays what it was. Nothing is ever in one that is read-only.
+ */
+function inheritsMode(type: string, wishes: MountWishes): boolean {
+  const attributes = [...wishes.attributes.set, ...wishes.recursiveAttributes.set]
+  const isGiven = wishes.parameters.some(({ key }) => key === 'mode')
+  return type === 'tmpfs' && !wishes.copyUp && !isGiven && !attributes.includes('rdonly')
 }
 
 /**

@@ -8,13 +8,13 @@ import type {
   Remount,
 } from '../../plan/steps.ts'
 import type { Assembler } from '../assembler.ts'
-import { attach, cloneTree, close, openBelow, text } from '../calls.ts'
+import { attach, cloneTree, close, openBelow, statFd, text } from '../calls.ts'
 import { FSCONFIG, FSMOUNT, FSOPEN, flags, MOUNT_ATTR, NULL, RESOLVE, ZERO } from '../constants.ts'
 import { addMeet, type Context, failure, isFinishedLater, rootOf } from '../context.ts'
 import { FAIL } from '../fail-codes.ts'
 import { changeMount } from '../mount-attributes.ts'
-import { immediate, type Label, type Operand, type Slot, slotValue } from '../operands.ts'
-import { attributeNames } from '../structs.ts'
+import { immediate, type Label, load, type Operand, type Slot, slotValue } from '../operands.ts'
+import { attributeNames, STATX_AT } from '../structs.ts'
 import { takeTree } from '../tree.ts'
 import { mountClassically } from './classic-mount.ts'
 import { noteProcfs, refuseProcfs } from './procfs.ts'
@@ -45,6 +45,7 @@ function mountDetached(context: Context, step: MountFilesystem): void {
   }
   const target = asm.slot('target', step.destination)
   changeMount(asm, slotValue(mount), NO_CHANGE, NO_CHANGE, step.propagation)
+  if (step.inheritsMode !== undefined) inheritMode(context, step, mount)
   openDestination(context, step, target)
   if (step.copyUp) copyUp(context, step, mount)
   attach(asm, mount, target)
@@ -160,6 +161,24 @@ function openTarget(
   asm.place(opened)
   close(asm, directory)
   refuseProcfs(context, destination, into)
+}
+
+/** Unless the destination has still to be made. */
+function inheritMode(context: Context, step: MountFilesystem, mount: Slot): void {
+  const { asm, scratch } = context
+  const covered = asm.slot('covered', step.destination)
+  const missing = asm.label('missing')
+  const how = ['PATH', 'DIRECTORY', 'CLOEXEC'] as const
+  const within = ['IN_ROOT', 'NO_MAGICLINKS'] as const
+  openBelow(asm, slotValue(rootOf(context)), step.destination, how, within, {
+    into: covered,
+    on: { '*': missing },
+  })
+  statFd(asm, slotValue(covered), scratch)
+  close(asm, covered)
+  const mode = load(scratch, STATX_AT.mode, 4, 'st.mode')
+  asm.call('fchmodat', [slotValue(mount), text(asm, '.'), mode])
+  asm.place(missing)
 }
 
 /** The runtime copies from what is there now into what will cover it. */
