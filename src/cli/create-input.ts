@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import type { CreateInput } from '../engine/create.ts'
+import type { CreateInput } from '../engine/create-input.ts'
 import type { CreateOptions } from '../host/facts.ts'
 import { isRootOfSystemd } from '../host/own-user-namespace.ts'
 import { notifyDirectoryPath } from '../state/notify-directory.ts'

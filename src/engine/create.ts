@@ -3,13 +3,7 @@
  * what was made so far is undone before the error leaves; what a SIGKILL of this process would
  * leave behind is on record before it is made, so that `delete --force` finds it.
  */
-import type { Spec } from '../config/spec.ts'
 import { StateError } from '../errors.ts'
-import type { CreateOptions, Facts } from '../host/facts.ts'
-import type { Program } from '../lower/assembler.ts'
-import type { Lowered } from '../lower/lower.ts'
-import type { Plan } from '../plan/plan.ts'
-import type { HostStep } from '../plan/steps.ts'
 import { lockContainer } from '../state/lock.ts'
 import { makeNotifyDirectory } from '../state/notify-directory.ts'
 import type { ContainerRecord } from '../state/record.ts'
@@ -26,6 +20,7 @@ import {
 import { closeFd, setCloseOnExec } from '../sys/fd.ts'
 import { listenUnix } from '../sys/socket.ts'
 import { checkUnused } from './cgroups/steps.ts'
+import type { CreateInput } from './create-input.ts'
 import {
   beginCreation,
   type Creation,
@@ -37,33 +32,7 @@ import { findPreserved, nameDescriptors } from './descriptors.ts'
 import { explainExecution, reapExecution, serveMeetings, startExecution } from './execution.ts'
 import { closeHookFiles } from './hooks.ts'
 import { writeKeptConfig } from './kept-config.ts'
-import type { Meeting } from './protocol.ts'
 import { undoCreation } from './undo.ts'
-
-/** Where tests may interfere: nothing of it is reachable from the command line. */
-export interface FaultPoints {
-  readonly beforeHostStep?: (step: HostStep) => void
-  readonly program?: (program: Program) => Program
-  readonly beforeAnswer?: (meeting: Meeting) => void
-}
-
-export interface CreateInput {
-  /** The runtime's root directory. */
-  readonly rootPath: string
-  readonly options: CreateOptions
-  readonly spec: Spec
-  readonly plan: Plan
-  readonly lowered: Lowered
-  readonly facts: Facts
-  /** Fds from 3 on that the caller left open to us. */
-  readonly descriptors: readonly number[]
-  readonly pidFile?: string
-  readonly pidfdSocket?: string
-  readonly warn: (message: string) => void
-  /** Called once the id is ours, before the first effect. */
-  readonly claimed?: (directory: ContainerDirectory) => void
-  readonly faults?: FaultPoints
-}
 
 /** What `run` needs of the container that it just made. */
 export interface Created {

@@ -7,11 +7,11 @@ import { closeFd, duplicateFd } from '../sys/fd.ts'
 import { readProcess } from '../sys/proc.ts'
 import { attachDeviceFilter } from './cgroups/device-filter.ts'
 import { joinCgroup, makeCgroup, ownCgroup, writeCgroupFile } from './cgroups/steps.ts'
-import type { CreateInput } from './create.ts'
+import type { CreateInput } from './create-input.ts'
 import { exchange } from './exchanges.ts'
 import { type Execution, explainExecution, reapExecution } from './execution.ts'
 import type { ExecutableNotes } from './explain.ts'
-import type { HookContainer } from './hook-state.ts'
+import { toHookContainer } from './hook-state.ts'
 import { type HookFiles, runHook } from './hooks.ts'
 import { writeIdMaps, writeTimeOffsets } from './id-maps.ts'
 import { createRecord } from './new-record.ts'
@@ -166,7 +166,7 @@ function performStep(creation: Creation, step: HostStep): void {
       break
     case 'run-hook':
       creation.hooksRan = true
-      runHook(step, hookContainer(creation), creation.input.facts.architecture)
+      runHook(step, toHookContainer(creation.record), creation.input.facts.architecture)
       break
     case 'record-created':
       recordCreated(creation)
@@ -192,10 +192,4 @@ export function takePidfd(creation: Creation): number {
   if (pidfd === undefined) throw new Error('no process was made: a bug in tsrunc')
   delete creation.pidfd
   return pidfd
-}
-
-/** What hooks are told of the container. */
-export function hookContainer(creation: Creation): HookContainer {
-  const { id, ociVersion, bundle, annotations, pid } = creation.record
-  return { id, ociVersion, bundle, annotations, pid }
 }

@@ -1,9 +1,10 @@
 /** What the container's process asks of the runtime in the middle of its program. */
-import type { Exchange } from '../lower/lower.ts'
+import type { Exchange } from '../lower/meets.ts'
 import { closeFd } from '../sys/fd.ts'
 import { copyUp } from './copy-up.ts'
-import { type Creation, hookContainer } from './creation.ts'
+import type { Creation } from './creation.ts'
 import { type ExecutableKind, inspectExecutable } from './executable.ts'
+import { toHookContainer } from './hook-state.ts'
 import { fdsOf, openHookFiles } from './hooks.ts'
 import { moveNetDevice } from './net-devices.ts'
 import { findHome } from './passwd.ts'
@@ -48,7 +49,7 @@ export function exchange(creation: Creation, step: Exchange, meeting: Meeting): 
       return handOver(openTree(step, { pid: record.pid, architecture }))
     }
     case 'run-hook': {
-      const files = openHookFiles(hookContainer(creation), step)
+      const files = openHookFiles(toHookContainer(creation.record), step)
       creation.hookFiles.push(files)
       return { verdict: 'proceed', fds: fdsOf(files) }
     }

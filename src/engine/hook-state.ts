@@ -1,4 +1,5 @@
 import type { RunHook } from '../plan/steps.ts'
+import type { ContainerRecord } from '../state/record.ts'
 
 /** What a hook is told of its container. */
 export interface HookContainer {
@@ -8,6 +9,11 @@ export interface HookContainer {
   readonly annotations: Readonly<Record<string, string>>
   /** As seen from the runtime; absent once the container is stopped. */
   readonly pid?: number
+}
+
+export function toHookContainer(record: ContainerRecord): HookContainer {
+  const { id, ociVersion, bundle, annotations, pid } = record
+  return { id, ociVersion, bundle, annotations, pid }
 }
 
 /** The state of runtime-spec, runtime.md#state. */

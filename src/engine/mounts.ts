@@ -1,7 +1,8 @@
 /** `mounts`: a program that enters the container, mounts or unmounts there, and leaves. */
 import { closeSync } from 'node:fs'
 import { type Pointer, StepError } from '../errors.ts'
-import type { LoweredExec, Meet } from '../lower/lower.ts'
+import type { LoweredExec } from '../lower/lower.ts'
+import type { Meet } from '../lower/meets.ts'
 import { closeFd } from '../sys/fd.ts'
 import type { Architecture } from '../sys/syscall-numbers.ts'
 import { copyUp } from './copy-up.ts'

@@ -4,7 +4,7 @@ import type { MakeCgroup, RunHook } from '../plan/steps.ts'
 import { type ContainerRecord, RECORD_VERSION, type RecordedListener } from '../state/record.ts'
 import { readBootId } from '../sys/proc.ts'
 import { findMissing } from './cgroups/steps.ts'
-import type { CreateInput } from './create.ts'
+import type { CreateInput } from './create-input.ts'
 
 /** Lane of the container's first process; lane 0 is the stage's. */
 export const INIT_LANE = 1

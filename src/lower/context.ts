@@ -1,7 +1,7 @@
 /** What the lowering of one step knows of the program around it. */
 import type { FinishReadonly, Step, StepKind } from '../plan/steps.ts'
 import type { Assembler } from './assembler.ts'
-import type { Meet } from './lower.ts'
+import type { Meet } from './meets.ts'
 import type { DataRef, Label, Slot } from './operands.ts'
 
 /** A mount that masks are copies of: detached until the first is attached. */

@@ -4,7 +4,7 @@ import { ACCESS, AT, AT_FDCWD, flags, O, S, STATX, ZERO } from '../constants.ts'
 import { addMeet, type Context, failure, isNeededLater, rootOf } from '../context.ts'
 import { FAIL } from '../fail-codes.ts'
 import type { Rules } from '../instructions.ts'
-import { ANSWER_LIMIT } from '../lower.ts'
+import { ANSWER_LIMIT } from '../meets.ts'
 import {
   ALL_BITS,
   address,
