@@ -1,4 +1,4 @@
-import { symlinkSync, writeFileSync } from 'node:fs'
+import { statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { FindExecutable, Step } from '../../src/plan/steps.ts'
@@ -139,6 +139,7 @@ describe.skipIf(reason !== undefined)(`processes on the real kernel ${reason ?? 
   })
 
   test('the container owns its stdio, whatever it cannot own is left', () => {
+    const { uid, gid } = statSync('/dev/null')
     const { stdout, failure } = runShell({
       root: makeDirectory('stdio'),
       before: [PROC],
@@ -146,7 +147,7 @@ describe.skipIf(reason !== undefined)(`processes on the real kernel ${reason ?? 
       script: 'for fd in 0 1 2; do stat -Lc %u:%g /proc/self/fd/$fd; done',
     })
     expect(failure).toBeUndefined()
-    expect(stdout).toBe('0:0\n1000:5\n1000:5\n')
+    expect(stdout).toBe(`${uid}:${gid}\n1000:5\n1000:5\n`)
   })
 
   test('the cwd is made and entered, and lies inside of the root', () => {
