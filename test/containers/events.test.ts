@@ -59,7 +59,12 @@ function isWatching(pid: number): boolean {
 
 describeContainers('events', (runtime) => {
   const start = async () => {
-    const container = createContainer(runtime, [['hold', '2']], (config) => {
+    // A kernel that counts CPU time by ticks sees none of less than one.
+    const operations = [
+      ['burn', '100'],
+      ['hold', '2'],
+    ]
+    const container = createContainer(runtime, operations, (config) => {
       config.linux.resources = { memory: { limit: 64n << 20n } }
     })
     invoke(runtime, ['start', container.id])

@@ -1,6 +1,6 @@
 /** The systemd driver where no message bus runs: systemd listens on a socket of its own for root. */
 import { spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, renameSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import {
   cgroupOf,
@@ -14,11 +14,16 @@ import {
 import {
   createContainer,
   describeContainers,
+  freshId,
   invoke,
   type Runtime,
   waitForStatus,
+  waitUntil,
 } from '../containers/rig.ts'
 
+/** Where systemd takes orders of root without a bus. */
+const PRIVATE = '/run/systemd/private'
+const QUIET = { status: 0, stdout: '', stderr: '' }
 const BUS = ['dbus.socket', 'dbus.service']
 
 /** `systemctl` of root needs no bus either. */
@@ -65,6 +70,27 @@ describeContainers('--systemd-cgroup without a bus', (runtime) => {
       expect(showUnit(unit, 'LoadState')).toEqual({ LoadState: 'not-found' })
       expect(existsSync(directory)).toBe(false)
     })
+  })
+
+  // runc and crun say it otherwise.
+  it.skipIf(runtime.name !== 'tsrunc')('while systemd is not to be reached at all', async () => {
+    const options = withDriver(driver)
+    const { id, bundle } = createContainer(runtime, [['report']], placed(driver), options)
+    const unit = `${process.pid}-${unitName(bundle.directory)}.scope`
+    systemctl('stop', ...BUS)
+    renameSync(PRIVATE, `${PRIVATE}.away`)
+    try {
+      const args = ['create', '--bundle', bundle.directory, freshId(runtime)]
+      expect(invoke(runtime, args, options)).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('--systemd-cgroup: systemd cannot be reached: sd_bus_'),
+      })
+      expect(invoke(runtime, ['delete', '--force', id], options)).toMatchObject(QUIET)
+    } finally {
+      renameSync(`${PRIVATE}.away`, PRIVATE)
+      systemctl('start', ...BUS)
+    }
+    await waitUntil('the unit to be gone', () => showUnit(unit, 'LoadState').LoadState !== 'loaded')
   })
 
   it('and afterwards, by the bus', () => {

@@ -56,13 +56,26 @@ export function setUnitProperties(step: SetUnitProperties): void {
   }
 }
 
-/** Stops the unit, and makes systemd forget how it ended. One that is not there is fine. */
+/**
+ * Stops the unit, and makes systemd forget how it ended. One that is not there is fine, and a systemd
+ * that cannot be reached, too: it sees the cgroup end, and then forgets the unit by itself. A user's
+ * ends with the session.
+ */
 export function removeUnit({ name, userBus }: RecordedUnit): void {
-  using systemd = openSystemd(userBus)
+  using systemd = tryOpenSystemd(userBus)
+  if (systemd === undefined) return
   try {
     endUnit(systemd, name)
   } catch (error) {
     throw new StepError('', `unit ${name}: ${describe(error)}`, { cause: error })
+  }
+}
+
+function tryOpenSystemd(userBus: string | undefined): Systemd | undefined {
+  try {
+    return openSystemd(userBus)
+  } catch {
+    return undefined
   }
 }
 
