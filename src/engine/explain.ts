@@ -65,12 +65,15 @@ export function explainFailure(
   const last = lanes.findLastIndex((lane) => lane.index >= 0)
   const instruction = listing(lanes[last]?.index ?? -1)
   if (instruction === undefined) return new StepError('', `the container's process ${ended}`)
+  // One that came to the end of its lane has left another, which did not come to its first step.
+  const hasLeft = last === 0 && instruction.syscall === 'exit_group'
   // `ended` is known of lane 0; what ends another one without a trace is SIGKILL.
-  const how = last === 0 ? ended : 'was killed'
+  const how = last === 0 && !hasLeft ? ended : 'was killed'
+  const when = hasLeft ? 'before its first step' : `during ${instruction.text}`
   // Not the fault of the field that it was at.
   return new StepError(
     '',
-    `the container's process ${how} during ${instruction.text}` +
+    `the container's process ${how} ${when}` +
       ' (hint: was it out of memory? /linux/resources/memory/limit may be too low)',
   )
 }

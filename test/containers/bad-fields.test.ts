@@ -98,7 +98,7 @@ describeContainers('fields that cannot be', (runtime) => {
       patch: set((config) => {
         config.linux.resources.memory = { limit: 4096n }
       }),
-      says: /^the container's process was killed (by signal 9 )?during .* \(hint: was it out of memory\? \/linux\/resources\/memory\/limit may be too low\)$/,
+      says: /^the container's process was killed (by signal 9 during .*|during .*|before its first step) \(hint: was it out of memory\? \/linux\/resources\/memory\/limit may be too low\)$/,
     },
     {
       name: 'a hook that is missing',
