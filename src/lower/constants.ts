@@ -258,7 +258,7 @@ export const IOCTL = group('', {
   SIOCSIFFLAGS: 0x8914,
 })
 /** Of statfs(2). */
-export const FS_MAGIC = group('', { DEVPTS_SUPER_MAGIC: 0x1cd1 })
+export const FS_MAGIC = group('', { DEVPTS_SUPER_MAGIC: 0x1cd1, PROC_SUPER_MAGIC: 0x9fa0 })
 export const FCNTL = group('F_', { DUPFD_CLOEXEC: 1030 })
 export const CLOSE_RANGE = group('CLOSE_RANGE_', { CLOEXEC: 4 })
 export const SIG = group('SIG', { KILL: 9, CHLD: 17 })

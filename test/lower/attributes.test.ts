@@ -43,6 +43,12 @@ const PROCFS = [
   'fs = fsopen("proc", FSOPEN_CLOEXEC)',
   'fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0)',
   'procfs = fsmount(fs, FSMOUNT_CLOEXEC, 0)',
+  // Where that is refused.
+  'procfs = openat(AT_FDCWD, "/proc", O_PATH|O_DIRECTORY|O_NOFOLLOW|O_CLOEXEC, 0)',
+  'fstatfs(procfs, &fs)',
+  'if fs.f_type != PROC_SUPER_MAGIC goto fail0',
+  'statx(procfs, "", AT_EMPTY_PATH, STATX_INO, &st)',
+  'if st.ino != 1 goto fail0',
   'close(fs)',
 ]
 const WITHIN = 'RESOLVE_BENEATH|RESOLVE_NO_XDEV|RESOLVE_NO_MAGICLINKS'
