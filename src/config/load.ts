@@ -5,7 +5,7 @@ import { type Issue, type Pointer, SpecError, UsageError } from '../errors.ts'
 import type { Check } from './checks/check.ts'
 import { processChecks } from './checks/process.ts'
 import { resourceChecks } from './checks/resources.ts'
-import { commonChecks } from './checks/whole-spec.ts'
+import { commonChecks, nulCheck } from './checks/whole-spec.ts'
 import { runChecks } from './checks.ts'
 import { toIssues } from './complaints.ts'
 import { type JsonDocument, locate, parseJson } from './parse-json.ts'
@@ -142,7 +142,7 @@ function loadPart<K extends keyof Kinds>(
   const complaints = issues.map((issue) => ({ ...issue, pointer: at + issue.pointer }))
   const refuse = (later: readonly Issue[]) =>
     new SpecError(file, place(document, later.map(cutPointer(at))))
-  const all = [...complaints, ...runChecks(spec, complaints, checks)]
+  const all = [...complaints, ...runChecks(spec, complaints, [...checks, nulCheck])]
   if (all.length > 0) throw refuse(all)
   return { value, ignored, warnings: collectWarnings(spec), refuse }
 }

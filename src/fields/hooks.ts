@@ -75,7 +75,7 @@ const OUTPUTS = { stdout: 'run.oci.hooks.stdout', stderr: 'run.oci.hooks.stderr'
 function checkOutputs({ spec }: Planning): Issue[] {
   return Object.values(OUTPUTS).flatMap((name) => {
     const path = spec.annotations?.[name]
-    if (path === undefined || path.startsWith('/')) return []
+    if (path === undefined || (path.startsWith('/') && !path.includes('\0'))) return []
     const pointer = `/annotations/${name}`
     return [{ pointer, expected: 'an absolute path', found: JSON.stringify(path) }]
   })

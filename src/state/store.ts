@@ -17,6 +17,7 @@ import {
 } from 'node:fs'
 import { resolve } from 'node:path'
 import { StateError, UsageError } from '../errors.ts'
+import { STATUS_SIZE } from '../lower/instruction-set.ts'
 import { monotonicMs } from '../sys/clock.ts'
 import { OPEN_DIRECTORY, pathBelow } from '../sys/directory.ts'
 import { NOTIFY_DIRECTORY, NOTIFY_SOCKET } from './notify-directory.ts'
@@ -195,10 +196,23 @@ export function readKeptText(directory: ContainerDirectory): string {
   }
 }
 
-/** The file that the executor maps as its status page, made if missing. */
+/**
+ * The file that the executor maps as its status page, made if missing. Written whole: a write to a
+ * mapped page for which a full disk has no room is no errno, but SIGBUS.
+ */
 export function makeStatusPage(directory: ContainerDirectory): number {
   const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants
-  return openSync(pathBelow(directory.fd, STATUS_PAGE), O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
+  const path = pathBelow(directory.fd, STATUS_PAGE)
+  const fd = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
+  try {
+    if (fstatSync(fd).size < STATUS_SIZE) {
+      writeText(fd, `${directory.id}/${STATUS_PAGE}`, '\0'.repeat(STATUS_SIZE))
+    }
+    return fd
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
 }
 
 /** The same of a container that is there. Not made: `delete` may be removing it just now. */

@@ -4,9 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { defaultSpec } from '../../src/config/default-spec.ts'
-import { loadBundle, loadDocument, loadSpec } from '../../src/config/load.ts'
+import {
+  loadBundle,
+  loadDocument,
+  loadMounts,
+  loadProcess,
+  loadResources,
+  loadSpec,
+} from '../../src/config/load.ts'
 import { stringifyJson } from '../../src/config/stringify-json.ts'
-import { SpecError, UsageError } from '../../src/errors.ts'
+import { describeError, SpecError, UsageError } from '../../src/errors.ts'
 
 const MINIMAL = {
   ociVersion: '1.3.0',
@@ -210,6 +217,30 @@ describe('loading a bundle', () => {
     const { spec, bundle } = loadBundle(directory)
     expect(bundle).toBe(directory)
     expect(spec.root?.path).toBe('rootfs')
+  })
+})
+
+describe('a file with one member of config.json', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'tsrunc-test-config-'))
+  afterAll(() => rmSync(directory, { recursive: true }))
+  const tmpfs = { destination: '/a\0b', type: 'tmpfs', source: 'tmp\0fs' }
+
+  it.each([
+    [loadMounts, { mounts: [tmpfs] }, ['/mounts/0/destination', '/mounts/0/source']],
+    [loadProcess, { cwd: '/\0', args: ['a', 'b\0'], env: ['A=\0'] }, ['/args/1', '/cwd', '/env/0']],
+    [loadResources, { unified: { 'memory.high': '1\0' } }, ['/unified/memory.high']],
+  ] as const)('holds no NUL: %o', (load, content, pointers) => {
+    const file = join(directory, 'file')
+    writeFileSync(file, JSON.stringify(content))
+    let message = ''
+    try {
+      load(file)
+    } catch (error) {
+      message = describeError(error)
+    }
+    for (const pointer of pointers)
+      expect(message).toContain(`${pointer}: expected text without NUL bytes`)
+    expect(message.match(/NUL bytes/g)).toHaveLength(pointers.length)
   })
 })
 

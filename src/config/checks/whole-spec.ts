@@ -153,6 +153,9 @@ function findNuls(value: unknown, pointer: Pointer, issues: Issue[]): void {
   }
 }
 
+/** Of whatever is there: also of a file that has one member of config.json alone. */
+export const nulCheck: Check = { name: 'NUL bytes', reads: [], run: checkNulBytes }
+
 export const commonChecks: readonly Check[] = [
   { name: 'ociVersion', reads: ['/ociVersion'], run: checkOciVersion },
   { name: 'sections', reads: [], run: checkSections },
@@ -165,5 +168,5 @@ export const commonChecks: readonly Check[] = [
   { name: 'mounts', reads: ['/mounts'], run: checkMounts },
   { name: 'hook paths', reads: ['/hooks'], run: checkHooks },
   { name: 'annotation keys', reads: ['/annotations'], run: checkAnnotations },
-  { name: 'NUL bytes', reads: [], run: checkNulBytes },
+  nulCheck,
 ]
