@@ -17,7 +17,7 @@ import {
   startSocketPath,
   writeRecord,
 } from '../state/store.ts'
-import { closeFd, setCloseOnExec } from '../sys/fd.ts'
+import { closeFd } from '../sys/fd.ts'
 import { listenUnix } from '../sys/socket.ts'
 import { checkUnused } from './cgroups/steps.ts'
 import type { CreateInput } from './create-input.ts'
@@ -47,8 +47,6 @@ export interface Created {
 export function createContainer(input: CreateInput): Created {
   const { options, lowered } = input
   const preserved = findPreserved(options, input.descriptors)
-  // Node marks only some of the fds that it was started with.
-  input.descriptors.forEach(setCloseOnExec)
   using root = openRoot(input.rootPath)
   using directory = createContainerDirectory(root, options.id)
   using _lock = lockContainer(directory)

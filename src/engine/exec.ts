@@ -9,7 +9,7 @@ import type { Program } from '../lower/assembler.ts'
 import type { LoweredExec } from '../lower/lower.ts'
 import type { Meet } from '../lower/meets.ts'
 import type { HostStep } from '../plan/steps.ts'
-import { closeFd, duplicateFd, setCloseOnExec } from '../sys/fd.ts'
+import { closeFd, duplicateFd } from '../sys/fd.ts'
 import { sendPidfdSignal, waitPidfd } from '../sys/process.ts'
 import { sendMessage } from '../sys/socket.ts'
 import type { Architecture } from '../sys/syscall-numbers.ts'
@@ -101,8 +101,6 @@ export function execProcess(input: ExecInput): void {
 
 function enter(input: ExecInput): Entering {
   const preserved = findPreserved(input.options, input.descriptors)
-  // Node marks only some of the fds that it was started with.
-  input.descriptors.forEach(setCloseOnExec)
   const program = input.faults?.program?.(input.lowered.program) ?? input.lowered.program
   const given = { container: input.target.pidfd, ...namePreserved(preserved) }
   return { input, execution: startExecution({ program, given }), pid: 0 }

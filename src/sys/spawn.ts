@@ -2,13 +2,15 @@
 import { SyscallError } from '../errors.ts'
 import { errnoName } from './errno.ts'
 import { closeFd, duplicateFd } from './fd.ts'
-import { addressOf, bindLibc } from './ffi.ts'
+import { addressOf, bindLibc, callKernel } from './ffi.ts'
 
 /** Generous for glibc on x86-64 (336 and 80 bytes) and arm64. */
 const OPAQUE_SIZE = 512
 const POSIX_SPAWN_SETSIGDEF = 4
 const POSIX_SPAWN_SETSIGMASK = 8
 const SIGSET_SIZE = 128
+const LAST_FD = 0xffff_ffff
+const CLOSE_RANGE_CLOEXEC = 4
 
 export interface DescriptorMapping {
   readonly from: number
@@ -17,8 +19,9 @@ export interface DescriptorMapping {
 
 /**
  * Runs the file behind an fd in a new process: these fds, default signal dispositions, an empty
- * signal mask, an empty environment. All other fds of this process are close-on-exec (Node sees to
- * that for those it opens and those it was started with). Returns its pid; reap it.
+ * signal mask, an empty environment. All other fds of this process become close-on-exec: Node sees
+ * to that for those it opens, and of those it was started with only for some. Returns its pid; reap
+ * it.
  *
  * posix_spawn, since fork(2) is undefined under V8 and Node's own spawn cannot be waited for
  * synchronously while it talks to us.
@@ -33,6 +36,7 @@ export function spawnExecutable(
   const staged: number[] = []
   // Beyond every target: a target may be the number of another's source, or of the executable.
   const lowest = Math.max(2, ...mappings.map(({ to }) => to)) + 1
+  callKernel('close_range', [3, LAST_FD, CLOSE_RANGE_CLOEXEC], 'close_range(3, ~0U, CLOEXEC)')
   check('posix_spawn_file_actions_init', [actions], 'void *')
   check('posix_spawnattr_init', [attributes], 'void *')
   try {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { SyscallError } from '../../src/errors.ts'
-import { closeFd, duplicateFd, setCloseOnExec } from '../../src/sys/fd.ts'
+import { closeFd, duplicateFd } from '../../src/sys/fd.ts'
 import { callKernel } from '../../src/sys/ffi.ts'
 import { createMemfd, createSealedMemfd, sealExecutable, writeMemfd } from '../../src/sys/memfd.ts'
 
@@ -35,15 +35,6 @@ describe('an fd', () => {
     expect(isCloseOnExec(copy)).toBe(true)
     closeFd(copy)
     expect(() => fstatSync(copy)).toThrow('EBADF')
-    closeFd(fd)
-  })
-
-  test('is made close-on-exec', () => {
-    const fd = createMemfd('tsrunc-test')
-    callKernel('fcntl', [fd, 2, 0], 'fcntl(F_SETFD)')
-    expect(isCloseOnExec(fd)).toBe(false)
-    setCloseOnExec(fd)
-    expect(isCloseOnExec(fd)).toBe(true)
     closeFd(fd)
   })
 })

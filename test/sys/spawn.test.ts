@@ -1,22 +1,14 @@
-import { existsSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { openSync, readFileSync } from 'node:fs'
 import { afterEach, describe, expect, test } from 'vitest'
-import { closeFd, duplicateFd, setCloseOnExec } from '../../src/sys/fd.ts'
+import { closeFd, duplicateFd } from '../../src/sys/fd.ts'
 import { callKernel } from '../../src/sys/ffi.ts'
 import { createMemfd, createSealedMemfd } from '../../src/sys/memfd.ts'
 import { waitForChild } from '../../src/sys/process.ts'
 import { type DescriptorMapping, spawnExecutable } from '../../src/sys/spawn.ts'
 
 const RLIMIT_NOFILE = 7
+const F_SETFD = 2
 const owned: number[] = []
-
-/** What the caller of the tests left open is not for the programs. */
-for (const fd of readdirSync('/proc/self/fd').map(Number)) {
-  if (fd > 2 && isOpen(fd)) setCloseOnExec(fd)
-}
-
-function isOpen(fd: number): boolean {
-  return existsSync(`/proc/self/fd/${fd}`)
-}
 
 afterEach(() => {
   owned.splice(0).forEach(closeFd)
@@ -41,13 +33,18 @@ function runShell(script: string, mappings: readonly DescriptorMapping[] = []): 
   return readFileSync(`/proc/self/fd/${output}`, 'latin1')
 }
 
+/** As Node leaves those from some number on that it was started with. */
+function makeInheritable(fd: number): void {
+  callKernel('fcntl', [fd, F_SETFD, 0], `fcntl(${fd}, F_SETFD, 0)`)
+}
+
 function content(text: string): number {
   return own(createSealedMemfd('tsrunc-test', Buffer.from(text)))
 }
 
 describe('what is spawned', () => {
   test('has the fds of the map and no others', () => {
-    for (let i = 0; i < 8; i++) own(createMemfd('tsrunc-test-other'))
+    for (let i = 0; i < 8; i++) makeInheritable(own(createMemfd('tsrunc-test-other')))
     const names = runShell('echo /proc/self/fd/*', [
       { from: content('a'), to: 3 },
       { from: content('b'), to: 9 },
