@@ -17,7 +17,6 @@ import {
   readdirSync,
   readlinkSync,
   readSync,
-  type Stats,
   symlinkSync,
   writeSync,
 } from 'node:fs'
@@ -26,8 +25,9 @@ import type { FilesystemParameter } from '../plan/steps.ts'
 const DEPTH_LIMIT = 64
 const BYTE_LIMIT = 4 * 1024 ** 3
 const CHUNK = 1 << 16
-const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY, O_WRONLY, O_CREAT, O_EXCL } =
-  constants
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_WRONLY, O_CREAT, O_EXCL } = constants
+/** Not among Node's constants; the same on x86-64 and arm64. */
+const O_PATH = 0o10000000
 
 interface Budget {
   bytes: number
@@ -67,7 +67,7 @@ function copyDirectory(source: number, target: number, budget: Budget, depth: nu
       symlinkSync(readlinkSync(from, 'buffer'), to)
       lchownSync(to, stats.uid, stats.gid)
     } else if (stats.isDirectory()) copySubdirectory(from, to, budget, depth)
-    else if (stats.isFile()) copyFile(from, to, stats, budget)
+    else if (stats.isFile()) copyFile(from, to, budget)
   }
 }
 
@@ -89,24 +89,36 @@ function copySubdirectory(from: Buffer, to: Buffer, budget: Budget, depth: numbe
   }
 }
 
-function copyFile(from: Buffer, to: Buffer, seen: Stats, budget: Budget): void {
-  const source = openSync(from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+/**
+ * The container may have put another kind of file there since we looked, its own loss; but to open a
+ * device does something to it, and no cgroup keeps us from those of the host.
+ */
+function copyFile(from: Buffer, to: Buffer, budget: Budget): void {
+  const found = openSync(from, O_PATH | O_NOFOLLOW)
   try {
-    const stats = fstatSync(source)
-    // Swapped between lstat and open: the container's doing, and its loss.
-    if (!stats.isFile() || stats.ino !== seen.ino) return
-    budget.bytes -= stats.size
-    if (budget.bytes < 0) throw new Error(`more than ${BYTE_LIMIT} bytes to copy`)
-    const target = openSync(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+    if (!fstatSync(found).isFile()) return
+    const source = openSync(`/proc/self/fd/${found}`, O_RDONLY)
     try {
-      copyBytes(source, target, stats.size)
-      fchownSync(target, stats.uid, stats.gid)
-      fchmodSync(target, stats.mode & 0o7777)
+      copyOpened(source, to, budget)
     } finally {
-      closeSync(target)
+      closeSync(source)
     }
   } finally {
-    closeSync(source)
+    closeSync(found)
+  }
+}
+
+function copyOpened(source: number, to: Buffer, budget: Budget): void {
+  const stats = fstatSync(source)
+  budget.bytes -= stats.size
+  if (budget.bytes < 0) throw new Error(`more than ${BYTE_LIMIT} bytes to copy`)
+  const target = openSync(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+  try {
+    copyBytes(source, target, stats.size)
+    fchownSync(target, stats.uid, stats.gid)
+    fchmodSync(target, stats.mode & 0o7777)
+  } finally {
+    closeSync(target)
   }
 }
 
