@@ -258,7 +258,13 @@ export const IOCTL = group('', {
   SIOCSIFFLAGS: 0x8914,
 })
 /** Of statfs(2). */
-export const FS_MAGIC = group('', { DEVPTS_SUPER_MAGIC: 0x1cd1, PROC_SUPER_MAGIC: 0x9fa0 })
+export const FS_MAGIC = group('', {
+  DEVPTS_SUPER_MAGIC: 0x1cd1,
+  PROC_SUPER_MAGIC: 0x9fa0,
+  SYSFS_MAGIC: 0x62656572,
+  CGROUP_SUPER_MAGIC: 0x27e0eb,
+  CGROUP2_SUPER_MAGIC: 0x63677270,
+})
 export const FCNTL = group('F_', { DUPFD_CLOEXEC: 1030 })
 export const CLOSE_RANGE = group('CLOSE_RANGE_', { CLOEXEC: 4 })
 export const SIG = group('SIG', { KILL: 9, CHLD: 17 })

@@ -1,5 +1,5 @@
 /** `mounts add` and `mounts remove`, of crun: not in runc. */
-import { readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import {
@@ -96,6 +96,46 @@ describeContainers('mounts add and remove', (runtime) => {
     expect(mountsOf(pid).at(-1)).toBe('/etc/below')
     expect(change(runtime, 'remove', id, mounts)).toMatchObject(QUIET)
     expect(mountsOf(pid)).not.toContain('/etc/below')
+  })
+
+  it.each([
+    ['/proc', 'sys'],
+    ['/sys', 'firmware'],
+  ])('a directory that is swapped for a link to %s does not take a guard off', (target, name) => {
+    const { id, pid, bundle } = start(runtime, (config) => {
+      config.linux.readonlyPaths = ['/proc/sys']
+      config.linux.maskedPaths = ['/sys/firmware']
+    })
+    const before = mountsOf(pid)
+    const data = join(bundle.rootfs, 'tmp', 'data')
+    const mounts = [{ destination: `/tmp/data/${name}`, type: 'tmpfs', source: 'tmpfs' }]
+    const remount = { ...mounts[0], options: ['remount', 'rw'] }
+    const refused = {
+      status: 1,
+      stderr: expect.stringContaining('leads into a filesystem of the kernel by a symbolic link'),
+    }
+    expect(change(runtime, 'add', id, mounts)).toMatchObject(QUIET)
+    renameSync(data, `${data}-away`)
+    symlinkSync(target, data)
+    expect(change(runtime, 'remove', id, mounts)).toMatchObject(refused)
+    if (name === 'sys') expect(change(runtime, 'add', id, [remount])).toMatchObject(refused)
+    rmSync(data)
+    renameSync(`${data}-away`, data)
+    expect(change(runtime, 'add', id, [remount])).toMatchObject(QUIET)
+    expect(change(runtime, 'remove', id, mounts)).toMatchObject(QUIET)
+    expect(mountsOf(pid)).toEqual(before)
+  })
+
+  it('what was mounted in /proc or /sys is unmounted', () => {
+    const { id, pid, bundle } = start(runtime)
+    const before = mountsOf(pid)
+    const source = join(bundle.directory, 'config.json')
+    const destinations = ['/proc/uptime', '/sys/kernel/notes']
+    const mounts = destinations.map((destination) => ({ destination, source, options: ['bind'] }))
+    expect(change(runtime, 'add', id, mounts)).toMatchObject(QUIET)
+    expect(mountsOf(pid)).toEqual([...before, ...destinations])
+    expect(change(runtime, 'remove', id, mounts)).toMatchObject(QUIET)
+    expect(mountsOf(pid)).toEqual(before)
   })
 
   it('says which of several failed, and which are done all the same', () => {

@@ -71,8 +71,11 @@ describe('mounts remove', () => {
     ])
     const { listing } = lowerExec(plan, 'x64').program
     const texts = listing.filter(({ step }) => step === unmounts[0]).map(({ text }) => text)
-    expect(texts).toEqual([
-      'directory = openat2(root</>, "/a", {O_PATH|O_DIRECTORY|O_CLOEXEC, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24)',
+    expect(texts[0]).toBe(
+      'directory = openat2(root</>, "/a", {O_PATH|O_DIRECTORY|O_CLOEXEC, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS|RESOLVE_NO_SYMLINKS}, 24)',
+    )
+    const last = texts.indexOf('fchdir(directory</a>)')
+    expect(texts.slice(last, last + 3)).toEqual([
       'fchdir(directory</a>)',
       'close(directory</a>)',
       'umount2("b", MNT_DETACH|UMOUNT_NOFOLLOW)',

@@ -15,12 +15,20 @@ const onto = 'MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_EMPTY_PATH'
 
 describe('a remount', () => {
   const REMOUNT: Remount = { ...MOUNT, kind: 'remount', parameters: [] }
-  const opened =
-    'mount = openat2(rootfs, "/data", {O_PATH|O_CLOEXEC, RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS}, 24)'
+  const within = 'RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS'
+  const opened = [
+    `mount = openat2(rootfs, "/data", {O_PATH|O_CLOEXEC, ${within}|RESOLVE_NO_SYMLINKS}, 24)`,
+    `mount = openat2(rootfs, "/data", {O_PATH|O_CLOEXEC, ${within}}, 24)`,
+    'fstatfs(mount</data>, &fs)',
+    'if fs.f_type == PROC_SUPER_MAGIC goto fail0',
+    'if fs.f_type == SYSFS_MAGIC goto fail0',
+    'if fs.f_type == CGROUP_SUPER_MAGIC goto fail0',
+    'if fs.f_type == CGROUP2_SUPER_MAGIC goto fail0',
+  ]
 
   test('changes the mount that is found', () => {
     expect(textsOf(ROOT, { ...REMOUNT, attributes: { set: ['rdonly'], clear: [] } })).toEqual([
-      opened,
+      ...opened,
       'mount_setattr(mount</data>, "", AT_EMPTY_PATH, {set MOUNT_ATTR_RDONLY}, 32)',
       'close(mount</data>)',
     ])
@@ -29,7 +37,7 @@ describe('a remount', () => {
   test('and its filesystem', () => {
     const parameters = [{ key: 'ro' }, { key: 'silent' }, { key: 'size', value: '1m' }]
     expect(textsOf(ROOT, { ...REMOUNT, parameters })).toEqual([
-      opened,
+      ...opened,
       'fs</data> = fspick(mount</data>, "", FSPICK_CLOEXEC|FSPICK_EMPTY_PATH)',
       'fsconfig(fs</data>, FSCONFIG_SET_FLAG, "ro", NULL, 0)',
       'fsconfig(fs</data>, FSCONFIG_SET_STRING, "size", "1m", 0)',

@@ -4,9 +4,9 @@
  * reads `/proc/…` is for `fields` to judge; where it really leads, only the kernel knows.
  */
 
-import { text } from '../calls.ts'
-import { AT, flags, STATX } from '../constants.ts'
-import { type Context, failure } from '../context.ts'
+import { openBelow, text } from '../calls.ts'
+import { AT, FS_MAGIC, flags, type OpenFlag, STATX } from '../constants.ts'
+import { type Context, failure, rootOf } from '../context.ts'
 import { FAIL } from '../fail-codes.ts'
 import { ALL_BITS, address, type DataRef, load, type Slot, slotValue } from '../operands.ts'
 import { STATX_AT, STATX_SIZE } from '../structs.ts'
@@ -33,4 +33,44 @@ function identifyMount({ asm }: Context, fd: Slot, into: DataRef): void {
   const how = flags(AT, 'EMPTY_PATH')
   const what = flags(STATX, 'MNT_ID')
   asm.call('statx', [slotValue(fd), text(asm, ''), how, what, address(into, '&st')])
+}
+
+/** Where the mounts are that guard the kernel: masks, `/proc/sys` and cgroups read-only. */
+const KERNELS = [
+  'PROC_SUPER_MAGIC',
+  'SYSFS_MAGIC',
+  'CGROUP_SUPER_MAGIC',
+  'CGROUP2_SUPER_MAGIC',
+] as const
+
+/**
+ * Opens what is in the way of a change to a mount that is there. By a link that it puts in the path,
+ * an image or a container could have its guards lifted.
+ */
+export function openUnguarded(
+  context: Context,
+  path: string,
+  how: readonly OpenFlag[],
+  into: Slot,
+  options: { readonly reason?: string } = {},
+): void {
+  const { asm, scratch } = context
+  const root = slotValue(rootOf(context))
+  const linked = asm.label('linked')
+  const opened = asm.label('opened')
+  const within = ['IN_ROOT', 'NO_MAGICLINKS'] as const
+  openBelow(asm, root, path, how, [...within, 'NO_SYMLINKS'], {
+    ...options,
+    into,
+    on: { ELOOP: linked },
+    success: opened,
+  })
+  asm.place(linked)
+  openBelow(asm, root, path, how, within, { ...options, into })
+  asm.call('fstatfs', [slotValue(into), address(scratch, '&fs')])
+  const type = load(scratch, 0, 8, 'fs.f_type')
+  const reason = `${path} leads into a filesystem of the kernel by a symbolic link`
+  const refused = failure(context, FAIL.refused, reason)
+  for (const magic of KERNELS) asm.test(type, ALL_BITS, 'eq', flags(FS_MAGIC, magic), refused)
+  asm.place(opened)
 }

@@ -1,18 +1,17 @@
 import type { Remount } from '../../plan/steps.ts'
-import { close, openBelow, text } from '../calls.ts'
+import { close, text } from '../calls.ts'
 import { FSCONFIG, FSPICK, flags, NULL, ZERO } from '../constants.ts'
-import { type Context, rootOf } from '../context.ts'
+import type { Context } from '../context.ts'
 import { changeMount } from '../mount-attributes.ts'
 import { slotValue } from '../operands.ts'
 import { configureFilesystem, keepOrClose, mountSlot } from './mounts.ts'
+import { openUnguarded } from './procfs.ts'
 
 /** Changes what lies at the destination; if that is no mount the kernel says so. */
 export function lowerRemount(context: Context, step: Remount): void {
   const { asm } = context
   const mount = mountSlot(context, step)
-  const within = ['IN_ROOT', 'NO_MAGICLINKS'] as const
-  openBelow(asm, slotValue(rootOf(context)), step.destination, ['PATH', 'CLOEXEC'], within, {
-    into: mount,
+  openUnguarded(context, step.destination, ['PATH', 'CLOEXEC'], mount, {
     reason: 'remount changes a mount that is there',
   })
   if (step.parameters.length > 0) {

@@ -1,9 +1,10 @@
 import { basename, dirname } from 'node:path/posix'
 import type { Unmount } from '../../plan/steps.ts'
-import { close, openBelow, text } from '../calls.ts'
+import { close, text } from '../calls.ts'
 import { either, flags, MNT, UMOUNT } from '../constants.ts'
-import { type Context, rootOf } from '../context.ts'
+import type { Context } from '../context.ts'
 import { slotValue } from '../operands.ts'
+import { openUnguarded } from './procfs.ts'
 
 /**
  * umount2(2) takes no fd: a name in the directory that is opened in the root. Whoever swaps that
@@ -13,8 +14,7 @@ export function lowerUnmount(context: Context, { destination }: Unmount): void {
   const { asm } = context
   const directory = asm.slot('directory', dirname(destination))
   const how = ['PATH', 'DIRECTORY', 'CLOEXEC'] as const
-  const root = slotValue(rootOf(context))
-  openBelow(asm, root, dirname(destination), how, ['IN_ROOT', 'NO_MAGICLINKS'], { into: directory })
+  openUnguarded(context, dirname(destination), how, directory)
   asm.call('fchdir', [slotValue(directory)])
   close(asm, directory)
   const detach = either(flags(MNT, 'DETACH'), flags(UMOUNT, 'NOFOLLOW'))
