@@ -9,6 +9,11 @@ package runtime.v1;
 message VersionRequest { string version = 1; }
 message VersionResponse { string runtime_name = 2; string runtime_version = 3; }
 
+message StatusRequest { bool verbose = 1; }
+message StatusResponse { repeated RuntimeHandler runtime_handlers = 3; }
+message RuntimeHandler { string name = 1; RuntimeHandlerFeatures features = 2; }
+message RuntimeHandlerFeatures { bool recursive_read_only_mounts = 1; bool user_namespaces = 2; }
+
 message PodSandboxMetadata { string name = 1; string uid = 2; string namespace = 3; }
 message PodSandboxConfig {
   PodSandboxMetadata metadata = 1;
@@ -21,7 +26,7 @@ message LinuxPodSandboxConfig {
   LinuxSandboxSecurityContext security_context = 2;
   map<string, string> sysctls = 3;
 }
-message LinuxSandboxSecurityContext { NamespaceOption namespace_options = 1; }
+message LinuxSandboxSecurityContext { NamespaceOption namespace_options = 1; bool privileged = 6; }
 message NamespaceOption {
   NamespaceMode network = 1;
   NamespaceMode pid = 2;
@@ -38,7 +43,12 @@ message PodSandboxRequest { string pod_sandbox_id = 1; }
 
 message ImageSpec { string image = 1; }
 message ContainerMetadata { string name = 1; }
-message Mount { string container_path = 1; string host_path = 2; bool readonly = 3; }
+message Mount {
+  string container_path = 1;
+  string host_path = 2;
+  bool readonly = 3;
+  bool recursive_read_only = 8;
+}
 message ContainerConfig {
   ContainerMetadata metadata = 1;
   ImageSpec image = 2;
@@ -61,6 +71,7 @@ message LinuxContainerResources {
 }
 message Int64Value { int64 value = 1; }
 message LinuxContainerSecurityContext {
+  bool privileged = 2;
   NamespaceOption namespace_options = 3;
   Int64Value run_as_user = 5;
   bool readonly_rootfs = 7;

@@ -1,7 +1,4 @@
-/**
- * What Kubernetes does: pods by containerd's CRI plugin, with the configuration of the README.
- * containerd 1.7 has no recursive read-only mounts in its CRI.
- */
+/** What Kubernetes does: pods by containerd's CRI plugin, with the configuration of the README. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Answer, type CriClient, execStream, openCri } from './cri.ts'
 import { describeEngine, makeRootfs, must, ROOTFS_TAR, type Runtime, readmeBlock } from './rig.ts'
@@ -239,6 +236,18 @@ describeEngine('CRI', (runtime) => {
       expect(await waitFor(container, isOver)).toMatchObject({ exitCode: 9, reason: 'Error' })
     }))
 
+  it.each([
+    ['waits for one that ends by TERM', 'exit 5', 60, 5],
+    ['kills one that stays', ':', 1, 137],
+  ])('StopContainer %s', (_, onTerm, timeout, exitCode) => {
+    const script = `trap '${onTerm}' TERM; echo >/tmp/ready; while :; do sleep 0.1; done`
+    return withContainer({ command: ['sh', '-c', script] }, async (containerId) => {
+      while ((await execute(containerId, 'test', '-e', '/tmp/ready')).exitCode !== 0);
+      await cri.call('StopContainer', { containerId, timeout })
+      expect(await look(containerId)).toMatchObject({ state: EXITED, exitCode })
+    })
+  })
+
   it('a command that is not there fails to start, and says so', async () => {
     const running = withContainer({ command: ['nowhere'] }, async () => {})
     await expect(running).rejects.toThrow(/nowhere.*not found/)
@@ -265,6 +274,31 @@ describeEngine('CRI', (runtime) => {
     return withContainer({ mounts }, async (container) => {
       expect((await execute(container, 'cat', '/volume/file')).stdout).toBe('text\n')
       expect((await execute(container, 'touch', '/volume/file')).stderr).toContain('Read-only')
+    })
+  })
+
+  // containerd 2.0 offers them for a runtime whose `features` has rro; a kubelet asks who offers.
+  it('recursive read-only mounts: containerd 1.7 does not offer them, and makes plain ones', () => {
+    must(`mkdir -p /tmp/tree/sub; mount -t tmpfs none /tmp/tree/sub`)
+    const mount = { containerPath: '/tree', hostPath: '/tmp/tree', readonly: true }
+    const mounts = [{ ...mount, recursiveReadOnly: true }]
+    return withContainer({ mounts }, async (container) => {
+      expect((await cri.call('Status', {})).runtimeHandlers).toEqual([])
+      expect((await execute(container, 'touch', '/tree/file')).stderr).toContain('Read-only')
+      expect((await execute(container, 'touch', '/tree/sub/file')).exitCode).toBe(0)
+    }).finally(() => must('umount /tmp/tree/sub'))
+  })
+
+  it('a privileged container in namespaces of the node', () => {
+    const config = { ...podConfig({ network: 'NODE', pid: 'NODE', ipc: 'NODE' }), hostname: '' }
+    const context = { ...config.linux.securityContext, privileged: true }
+    config.linux.securityContext = context
+    return withContainer({ config, linux: { securityContext: context } }, async (container) => {
+      expect((await execute(container, 'hostname')).stdout).toBe(must('hostname'))
+      expect((await execute(container, 'cat', '/proc/1/comm')).stdout).toBe('systemd\n')
+      expect((await execute(container, 'ls', '/sys/class/net')).stdout).toContain('pods0')
+      const { stdout } = await execute(container, 'grep', 'CapEff', '/proc/self/status')
+      expect(stdout).toContain('1ffffffffff')
     })
   })
 

@@ -9,6 +9,7 @@ const DEADLINE_MS = 120_000
 /** Each call with the types of its request and its answer, as `cri-messages.ts` names them. */
 const CALLS = {
   Version: ['VersionRequest', 'VersionResponse'],
+  Status: ['StatusRequest', 'StatusResponse'],
   RunPodSandbox: ['RunPodSandboxRequest', 'RunPodSandboxResponse'],
   StopPodSandbox: ['PodSandboxRequest', 'Nothing'],
   RemovePodSandbox: ['PodSandboxRequest', 'Nothing'],
@@ -34,6 +35,7 @@ export interface CriClient {
 /** What the answers that are looked at have. */
 export interface Answer {
   readonly runtimeName?: string
+  readonly runtimeHandlers?: readonly { readonly name: string }[]
   readonly podSandboxId?: string
   readonly containerId?: string
   readonly url?: string
