@@ -6,7 +6,7 @@ describeEngine('containerd', (runtime) => {
   const script = (text: string) =>
     `id=c-$(cat /proc/sys/kernel/random/uuid)
      run() { ctr run --runc-binary ${runtime.path} "$@"; }
-     trap 'ctr task rm -f $id >/dev/null 2>&1 || true; ctr container rm $id >/dev/null 2>&1 || true' EXIT
+     trap 'ctr task rm -f $id >/dev/null 2>&1 || true; ctr container rm $id >/dev/null 2>&1; umount -q /tmp/tree/sub || true' EXIT
      ${text}`
   const run = (name: string, text: string, output?: RegExp, status = 0) =>
     check(name, script(text), output === undefined ? { status } : { output, status })
@@ -62,6 +62,13 @@ describeEngine('containerd', (runtime) => {
   run(
     '--mount',
     `mkdir -p /tmp/v; run --rm --mount type=bind,src=/tmp/v,dst=/v,options=rbind:ro ${BOX} $id touch /v/f`,
+    /Read-only/,
+    1,
+  )
+  run(
+    '--mount: recursively read-only',
+    `mkdir -p /tmp/tree/sub; mount -t tmpfs none /tmp/tree/sub
+     run --rm --mount type=bind,src=/tmp/tree,dst=/tree,options=rbind:rro ${BOX} $id touch /tree/sub/f`,
     /Read-only/,
     1,
   )

@@ -111,14 +111,28 @@ export function isRunning(command: string): boolean {
   return sh(`pgrep -fx '${command}'`).status === 0
 }
 
-/** What the host has of containers: files of runtimes, cgroups, mounts, processes, units. */
+/**
+ * What the host has of containers: files of runtimes, cgroups, mounts, processes, units. Not the
+ * fifos of `ctr`, which go with a task that it removes and stay behind one that is gone by itself.
+ */
 export function findTraces(ids: readonly string[]): string[] {
   const all = must(`
-    find /run /sys/fs/cgroup 2>/dev/null || true
+    find /run /sys/fs/cgroup -xdev -path /run/containerd/fifo -prune -o -print 2>/dev/null || true
     cat /proc/self/mountinfo
     ps -e -o args=
     systemctl list-units --all --plain --no-legend`)
   return all.split('\n').filter((line) => ids.some((id) => line.includes(id)))
+}
+
+/** Engines clean up in the background. */
+export async function expectNoTraces(ids: readonly string[]): Promise<void> {
+  const deadline = Date.now() + 10_000
+  for (;;) {
+    const traces = findTraces(ids)
+    if (traces.length === 0) return
+    if (Date.now() > deadline) throw new Error(['left behind:', ...traces].join('\n'))
+    await setTimeout(200)
+  }
 }
 
 /** The first code block of the README below the heading: what users copy is what is tested. */
