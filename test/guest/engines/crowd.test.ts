@@ -36,7 +36,8 @@ function defineCrowd({ start, exec, remove, list }: Engine): void {
     expect(findTraces(ids).length).toBeGreaterThan(COUNT * 2)
   })
   it('exec', () => {
-    expect(forEach(exec)).toBe('hello\n'.repeat(COUNT))
+    // Throws where one of them fails.
+    forEach(exec)
   })
   it('remove', () => {
     forEach(remove)
@@ -53,7 +54,7 @@ describeEngine('containerd', (runtime) => {
     beforeAll(startContainerd)
     defineCrowd({
       start: `ctr run -d --runc-binary ${runtime.path} ${BOX} $1 sleep 10000`,
-      exec: 'ctr task exec --exec-id e $1 echo hello',
+      exec: 'ctr task exec --exec-id e $1 true',
       remove: 'ctr task rm -f $1; ctr container rm $1',
       list: 'ctr task ls | awk \'$3 == "RUNNING" { print $1 }\'',
     })
@@ -66,7 +67,7 @@ describeEngine('docker', (runtime) => {
     afterAll(stopDocker)
     defineCrowd({
       start: 'docker run -d --name $1 box sleep 10000',
-      exec: 'docker exec $1 echo hello',
+      exec: 'docker exec $1 true',
       remove: 'docker rm -f $1',
       list: 'docker ps -q --no-trunc',
     })
