@@ -6,7 +6,7 @@ describeEngine('containerd', (runtime) => {
   const script = (text: string) =>
     `id=c-$(cat /proc/sys/kernel/random/uuid)
      run() { ctr run --runc-binary ${runtime.path} "$@"; }
-     trap 'ctr task rm -f $id >/dev/null 2>&1 || true; ctr container rm $id >/dev/null 2>&1; umount -q /tmp/tree/sub || true' EXIT
+     trap 'ctr task rm -f $id >/dev/null 2>&1 || true; ctr container rm $id >/dev/null 2>&1 || true; umount -q /tmp/tree/sub || true' EXIT
      ${text}`
   const run = (name: string, text: string, output?: RegExp, status = 0) =>
     check(name, script(text), output === undefined ? { status } : { output, status })
