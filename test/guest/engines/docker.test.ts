@@ -93,6 +93,13 @@ describeEngine('docker', (runtime) => {
       /hello[\s\S]*Read-only/,
       1,
     )
+    // Refused where the runtime's `features` do not list rro.
+    run(
+      'a recursive read-only mount',
+      `mkdir -p /tmp/outer/inner; mountpoint -q /tmp/outer/inner || mount -t tmpfs tmpfs /tmp/outer/inner; docker run --rm --mount type=bind,source=/tmp/outer,target=/v,readonly,bind-recursive=readonly,bind-propagation=rprivate box touch /v/inner/file`,
+      /Read-only/,
+      1,
+    )
     run(
       '--tmpfs',
       "docker run --rm --tmpfs /scratch:size=1m box sh -c 'df -k /scratch | tail -1'",
