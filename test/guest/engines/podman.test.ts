@@ -349,10 +349,10 @@ describeEngine('podman', (runtime) => {
     check(
       'the cgroupfs manager',
       user(
-        'podman run --rm --memory 64m box cat /sys/fs/cgroup/memory.max',
+        `${up}; podman exec r cat /sys/fs/cgroup/memory.max; podman update --memory 128m r >/dev/null; podman exec r cat /sys/fs/cgroup/memory.max`,
         '--cgroup-manager cgroupfs',
       ),
-      { output: /^67108864$/m },
+      { output: /^67108864\n134217728$/m },
     )
   })
 })
