@@ -43,12 +43,12 @@ export function parseJson(source: string, file: string): JsonDocument {
 
 /** Where the value at the pointer begins; where there is none, its nearest parent. */
 export function locate(document: JsonDocument, pointer: Pointer): Position {
-  return toPosition(document.text, findValue(document.text, splitPointer(pointer)).offset)
+  return toPosition(document.text, findValue(document, splitPointer(pointer)).offset)
 }
 
 /** The text of the scalar at the pointer, e.g. all digits of a number. */
 export function readSource(document: JsonDocument, pointer: Pointer): string | undefined {
-  const { offset, found } = findValue(document.text, splitPointer(pointer))
+  const { offset, found } = findValue(document, splitPointer(pointer))
   return found ? document.text.slice(offset, skipValue(document.text, offset)) : undefined
 }
 
@@ -94,38 +94,66 @@ function toPosition(text: string, offset: number): Position {
 
 // The functions below read text that JSON.parse has accepted.
 
-function findValue(text: string, path: readonly string[]): { offset: number; found: boolean } {
-  let offset = skipSpace(text, 0)
+function findValue(
+  document: JsonDocument,
+  path: readonly string[],
+): { offset: number; found: boolean } {
+  let offset = skipSpace(document.text, 0)
   for (const part of path) {
-    const next =
-      text[offset] === '{' ? findMember(text, offset, part) : findItem(text, offset, part)
+    const next = findMember(document, offset, part)
     if (next === undefined) return { offset, found: false }
     offset = next
   }
   return { offset, found: true }
 }
 
-/** The last member of that name, for it is the one that counts. */
-function findMember(text: string, object: number, name: string): number | undefined {
-  let found: number | undefined
-  let at = skipSpace(text, object + 1)
-  while (text[at] === '"') {
-    const end = skipValue(text, at)
-    const value = skipSpace(text, skipSpace(text, end) + 1)
-    if (JSON.parse(text.slice(at, end)) === name) found = value
-    at = skipSeparator(text, skipValue(text, value))
-  }
-  return found
+/** An object or array, as far as it was read. */
+interface Scan {
+  readonly isObject: boolean
+  /** Where the members, or the items by index, begin. */
+  readonly members: Map<string, number>
+  /** The value that was found last; not yet skipped, for it may be the one. */
+  value?: number
+  isComplete: boolean
 }
 
-function findItem(text: string, array: number, part: string): number | undefined {
-  if (text[array] !== '[' || !/^\d+$/.test(part)) return undefined
-  let at = skipSpace(text, array + 1)
-  for (let index = 0; at < text.length && text[at] !== ']'; index++) {
-    if (index === Number(part)) return at
-    at = skipSeparator(text, skipValue(text, at))
+/** Each is read once, however many values are looked for in it. */
+const scans = new WeakMap<JsonDocument, Map<number, Scan>>()
+
+function findMember(document: JsonDocument, offset: number, name: string): number | undefined {
+  const scan = scanAt(document, offset)
+  // Of an object all: of members with one name the last one counts.
+  while (!scan.isComplete && (scan.isObject || !scan.members.has(name))) {
+    readMember(document.text, scan, offset)
   }
-  return undefined
+  return scan.members.get(name)
+}
+
+function scanAt(document: JsonDocument, offset: number): Scan {
+  const { text } = document
+  const all = scans.get(document) ?? new Map<number, Scan>()
+  scans.set(document, all)
+  const isObject = text[offset] === '{'
+  const isComplete = !isObject && text[offset] !== '['
+  const scan = all.get(offset) ?? { isObject, members: new Map<string, number>(), isComplete }
+  all.set(offset, scan)
+  return scan
+}
+
+function readMember(text: string, scan: Scan, offset: number): void {
+  const { value } = scan
+  let at =
+    value === undefined ? skipSpace(text, offset + 1) : skipSeparator(text, skipValue(text, value))
+  scan.isComplete = at >= text.length || '}]'.includes(text.charAt(at))
+  if (scan.isComplete) return
+  let name = String(scan.members.size)
+  if (scan.isObject) {
+    const end = skipValue(text, at)
+    name = String(JSON.parse(text.slice(at, end)))
+    at = skipSpace(text, skipSpace(text, end) + 1)
+  }
+  scan.members.set(name, at)
+  scan.value = at
 }
 
 function skipSeparator(text: string, offset: number): number {

@@ -111,3 +111,9 @@ describe('stringifyJson', () => {
     )
   })
 })
+
+it('many values are found in the time that one pass over the text takes', () => {
+  const digits = Array.from({ length: 20_000 }, (_, index) => String(2n ** 63n + BigInt(index)))
+  const document = parseJson(`{"a": [${digits.join(', ')}]}`, 'f')
+  expect(digits.map((_, index) => readSource(document, `/a/${index}`))).toEqual(digits)
+})
