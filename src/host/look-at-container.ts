@@ -43,7 +43,7 @@ function locateInit(pid: number, cgroup: Omit<ContainerCgroup, 'pathOfInit'>): C
   const { hierarchy, path, version } = cgroup
   const known = { hierarchy, path, version }
   if (version === 1) return known
-  const lines = orNothing(() => readFileSync(`/proc/${pid}/cgroup`, 'latin1'))
+  const lines = orNothing(() => readFileSync(`/proc/${pid}/cgroup`, 'utf8'))
   const own = /^0::(.*)$/m.exec(lines)?.[1]
   // Elsewhere it was put by somebody else: not a place that is the container's.
   return own?.startsWith(`${path}/`) ? { ...known, pathOfInit: own } : known
