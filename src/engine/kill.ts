@@ -17,13 +17,13 @@ export function killContainer(rootPath: string, id: string, signal: number, all:
   using root = openRoot(rootPath)
   using directory = openContainer(root, id)
   const record = readRecord(directory)
-  const isPaused = signal === SIGKILL && readStatus(directory, record) === 'paused'
   // After a reboot a cgroup of that name is somebody else's.
+  const cgroups = record.bootId === readBootId() ? record.cgroups : []
   // Without a cgroup nobody knows who else is of the container.
-  if (all && record.cgroups.length > 0)
-    signalCgroups(record.bootId === readBootId() ? record.cgroups : [], signal)
+  if (all && record.cgroups.length > 0) signalCgroups(cgroups, signal)
   else signalProcess(directory, record, signal)
-  if (isPaused) thawKilled(record.cgroups)
+  // Paused, or frozen by itself in a cgroup below its own.
+  if (signal === SIGKILL) thawKilled(cgroups)
 }
 
 function signalProcess(
