@@ -64,12 +64,17 @@ function print(fd: number, text: string): boolean {
   return true
 }
 
-/** A pipe that someone else made non-blocking is full: wait for its reader. -1: it is gone. */
+/**
+ * A pipe that someone else made non-blocking is full: wait for its reader. -1: it is gone. What is
+ * lost otherwise, on a full disk, is an error: stderr is where that would be told.
+ */
 function write(fd: number, bytes: Uint8Array): number {
   try {
     return writeSync(fd, bytes)
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error) || error.code !== 'EAGAIN') return -1
+    const code = error instanceof Error && 'code' in error ? error.code : ''
+    if (code === 'EPIPE' || (fd === 2 && code !== 'EAGAIN')) return -1
+    if (code !== 'EAGAIN') throw error
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
     return 0
   }
