@@ -1,31 +1,12 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe } from 'vitest'
-import { check, describeEngine, makeRootfs, must, ROOTFS_TAR, readmeBlock } from './rig.ts'
+import { openPodman, preparePodman } from './podman.ts'
+import { check, describeEngine, must, ROOTFS_TAR } from './rig.ts'
 
 describeEngine('podman', (runtime) => {
-  const podman = runtime.name === 'tsrunc' ? 'podman' : `podman --runtime ${runtime.path}`
-  /** The script knows `podman` with the runtime, and a fresh name. */
-  const script = (text: string) =>
-    `name=c-$(cat /proc/sys/kernel/random/uuid)
-     podman() { command ${podman} "$@"; }
-     trap 'podman rm -f -t 0 "$name" >/dev/null 2>&1 || true' EXIT
-     ${text}`
-  const run = (name: string, text: string, expected: RegExp | number, status = 0) =>
-    typeof expected === 'number'
-      ? check(name, script(text), { status: expected })
-      : check(name, script(text), { output: expected, status })
+  const { podman, run } = openPodman(runtime)
   const up = 'podman run -d --name $name'
 
-  beforeAll(() => {
-    makeRootfs()
-    mkdirSync('/etc/containers', { recursive: true })
-    // The guest's nft lacks what the rules want, and most cases need no network.
-    const network = '[network]\nfirewall_driver = "none"\n[containers]\nnetns = "none"\n'
-    writeFileSync('/etc/containers/containers.conf', `${readmeBlock('Podman')}\n${network}`)
-    // Where --userns=auto takes its ids from.
-    must('echo containers:1000000:1000000 | tee -a /etc/subuid >>/etc/subgid')
-    must(`podman image exists box || podman import -q ${ROOTFS_TAR} box`)
-  })
+  beforeAll(preparePodman)
 
   describe('lifecycle', () => {
     run('run', 'podman run --rm box echo hello', /^hello$/m)
