@@ -45,7 +45,10 @@ export function look(
     architecture: hostArchitecture(),
     uid: process.geteuid?.() ?? 0,
     gid: process.getegid?.() ?? 0,
-    cgroup: isHostRoot ? hierarchies : findOpen(hierarchies, questions.cgroup),
+    cgroup:
+      isHostRoot && questions.cgroup !== undefined
+        ? hierarchies
+        : findOpen(hierarchies, questions.cgroup),
     limits: request.limits,
     paths: new Map([...followed, ...unfollowed]),
     links: new Map(questions.links.flatMap(readLink)),
@@ -121,7 +124,7 @@ function readHierarchies(): CgroupFacts {
   return parseHierarchies(readFileSync('/proc/self/mountinfo', 'latin1'), readControllers)
 }
 
-function findOpen(hierarchies: CgroupFacts, configured: string): CgroupFacts {
+function findOpen(hierarchies: CgroupFacts, configured: string | undefined): CgroupFacts {
   return markClosed(hierarchies, configured, readText('/proc/self/cgroup'), readControllers)
 }
 

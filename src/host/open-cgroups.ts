@@ -7,19 +7,22 @@ import { posix } from 'node:path'
 import { CGROUP_HOME } from '../plan/cgroup-home.ts'
 import type { CgroupFacts, CgroupHierarchy } from './facts.ts'
 
-/** `configured` is cgroupsPath, or the container's id; `ownCgroups` is /proc/self/cgroup. */
+/**
+ * `configured` is cgroupsPath, or the container's id, or absent: it is to have no cgroup, and all is
+ * closed. `ownCgroups` is /proc/self/cgroup.
+ */
 export function markClosed(
   facts: CgroupFacts,
-  configured: string,
+  configured: string | undefined,
   ownCgroups: string,
   readControllers: (directory: string) => string,
 ): CgroupFacts {
   const own = parseOwn(ownCgroups)
   const home = findHome(facts, own)
-  const path = configured.startsWith('/') ? configured : `${home}/${configured}`
+  const path = configured?.startsWith('/') ? configured : `${home}/${configured}`
   const mark = (hierarchy: CgroupHierarchy): CgroupHierarchy => {
     const nearest = findNearest(hierarchy.mountpoint, path)
-    if (isWritable(nearest)) {
+    if (configured !== undefined && isWritable(nearest)) {
       if (hierarchy !== facts.v2) return hierarchy
       // Above it nothing can be enabled: what it does not have, the container cannot have.
       const controllers = readControllers(nearest).split(/\s+/).filter(Boolean)

@@ -13,8 +13,8 @@ export interface Questions {
   readonly links: readonly string[]
   /** Namespace paths to identify. */
   readonly namespaces: readonly string[]
-  /** cgroupsPath, or the container's id where there is none. */
-  readonly cgroup: string
+  /** cgroupsPath, or the container's id where there is none; absent: no cgroup is made. */
+  readonly cgroup?: string
   /** Host paths of device nodes. */
   readonly devices: readonly string[]
   /** Whether ids are mapped, for which an unprivileged caller has helpers. */
@@ -61,7 +61,7 @@ export function inquire(spec: Spec, options: CreateOptions): Questions {
         .map((mount) => resolveBindSource(mount, options.bundle)),
     ),
     namespaces: unique(namespaces),
-    cgroup: spec.linux?.cgroupsPath || options.id,
+    ...(!options.withoutCgroup && { cgroup: spec.linux?.cgroupsPath || options.id }),
     devices: unique(devices.map(({ path }) => posix.normalize(path))),
     mapsIds: uidMappings.length > 0,
     ...(seccomp === undefined ? {} : { seccomp }),

@@ -116,8 +116,26 @@ function define(runtime: Runtime): void {
     if (isOurs) expect(result.stderr).toContain('/linux/resources/devices: without effect')
   })
 
+  const cgroup = { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup' }
+
+  it('a mount of type cgroup without a namespace shows what the caller is in, and no more', () => {
+    const own = '/sys/fs/cgroup/pids'
+    const [names, opened] = probe(
+      runtime,
+      [
+        ['list', isUnified ? '/sys/fs/cgroup' : own],
+        ['open', `${isUnified ? '/sys/fs/cgroup' : own}/cgroup.procs`, 'rw'],
+      ],
+      (config) => {
+        config.mounts.push({ ...cgroup, options: ['nosuid', 'noexec', 'nodev'] })
+      },
+      options,
+    )
+    expect(names).toContain('cgroup.procs')
+    if (isOurs) expect(opened).toBe('EROFS')
+  })
+
   it('a mount of type cgroup shows a namespace', () => {
-    const cgroup = { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup' }
     const [path, names] = probe(
       runtime,
       [

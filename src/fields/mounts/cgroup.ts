@@ -16,10 +16,6 @@ import { isOpenedByRuntime } from '../linux/user-namespace.ts'
 import type { MountRequest } from './mount-request.ts'
 
 export function planCgroupMount(request: MountRequest, planning: Planning): Contribution {
-  if (planning.options.withoutCgroup && !hasOwnNamespace('cgroup', planning)) {
-    const expected = 'a cgroup namespace: with --cgroup-manager disabled there is no cgroup to bind'
-    return { issues: [{ pointer: request.at, expected }] }
-  }
   const { mode, v2 } = planning.facts.cgroup
   if (mode === 'unified' && v2 !== undefined) {
     const { parameters } = request.wishes
