@@ -94,6 +94,20 @@ describeContainers('--systemd-cgroup', (runtime) => {
     })
   })
 
+  it.skipIf(runtime.name !== 'tsrunc')('an update that fails has told the unit nothing', () => {
+    const { id, bundle, pid } = create((config) => {
+      config.linux.resources = { memory: { limit: 64n << 20n } }
+    })
+    expect(call('start', id).status).toBe(0)
+    const flags = ['--memory', '50331648', '--cpu-period', '1', '--cpu-quota', '1']
+    const { status, stderr } = call('update', ...flags, id)
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/\/cpu\/\w+: write\(.*cpu\.max.*EINVAL/)
+    expect(stderr).not.toContain('already in force')
+    expect(readCgroup(cgroupOf(pid, runtime), 'memory.max')).toBe(String(64 << 20))
+    expect(showUnit(unitOf(bundle), 'MemoryMax')).toEqual({ MemoryMax: String(64 << 20) })
+  })
+
   // crun has a level of its own there anyway, runc knows none.
   it.skipIf(runtime.name !== 'tsrunc')('a level below the unit, with its controllers', () => {
     const { pid } = create((config) => {

@@ -113,7 +113,10 @@ export function completeUnit(steps: readonly Step[], planning: Planning): readon
   })
 }
 
-/** `update` of a container in a unit: systemd is told first, then the files say it exactly. */
+/**
+ * `update` of a container in a unit: systemd is told what the kernel has taken, for that can be taken
+ * back. It writes the files, too, whose numbers it rounds: they say it exactly once more.
+ */
 export function withUnit(steps: readonly Step[], planning: Planning): readonly Step[] {
   const unit = planning.limits?.unit
   const properties = limitsOf(steps, planning)
@@ -122,8 +125,9 @@ export function withUnit(steps: readonly Step[], planning: Planning): readonly S
   const { name, ...bus } = unit
   const { origin } = first
   return [
-    { kind: 'set-unit-properties', phase: 'cgroup', origin, unit: name, properties, ...bus },
     ...steps,
+    { kind: 'set-unit-properties', phase: 'cgroup', origin, unit: name, properties, ...bus },
+    ...steps.filter(({ kind }) => kind === 'write-cgroup-file'),
   ]
 }
 

@@ -183,11 +183,12 @@ describe('properties', () => {
   })
 })
 
-test('update tells systemd before it writes the files', () => {
+test('update tells systemd what the kernel took, and has the last word itself', () => {
   const limits = { path: '/system.slice/a.scope', current: new Map(), unit: { name: 'a.scope' } }
   const facts = { ...FACTS, cgroup: UNIFIED, systemd: SYSTEMD }
   const { steps } = planUpdate({ memory: { limit: 5n } }, OPTIONS, facts, limits)
   expect(steps.map(describeStep)).toEqual([
+    'write 5 to /sys/fs/cgroup/system.slice/a.scope/memory.max',
     'set properties of unit a.scope (MemoryMax=5)',
     'write 5 to /sys/fs/cgroup/system.slice/a.scope/memory.max',
   ])
