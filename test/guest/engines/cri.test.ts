@@ -204,6 +204,8 @@ describeEngine('CRI', (runtime) => {
 
     it('statistics are read', () =>
       withContainer({ linux: { resources } }, async (containerId) => {
+        // Where CPU time is counted by ticks, a start may take none.
+        await execute(containerId, 'sh', '-c', 'for i in $(seq 50000); do :; done')
         const { stats } = await cri.call('ContainerStats', { containerId })
         expect(Number(stats?.memory.workingSetBytes.value)).toBeGreaterThan(0)
         expect(Number(stats?.cpu.usageCoreNanoSeconds.value)).toBeGreaterThan(0)
