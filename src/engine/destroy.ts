@@ -34,7 +34,7 @@ export function destroyContainer(destruction: Destruction): void {
     // First, for who is frozen does not end before it is thawed.
     () => killCgroups(cgroups),
     () => killContainerProcess(record),
-    () => (unit === undefined ? undefined : removeUnit(unit)),
+    () => (unit === undefined ? undefined : removeUnit(unit, destruction.warn)),
     () => removeCgroups(cgroups),
     () => removeResctrlGroups(record.resctrlGroups ?? []),
   ]) {

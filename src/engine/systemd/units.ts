@@ -57,12 +57,12 @@ export function setUnitProperties(step: SetUnitProperties): void {
 }
 
 /**
- * Stops the unit, and makes systemd forget how it ended. One that is not there is fine, and a systemd
- * that cannot be reached, too: it sees the cgroup end, and then forgets the unit by itself. A user's
- * ends with the session.
+ * Stops the unit, and makes systemd forget how it ended. One that is not there is fine. A systemd that
+ * cannot be reached, as a user's after the session, keeps no container: a unit that it still has is
+ * cleared away by the next of that name.
  */
-export function removeUnit({ name, userBus }: RecordedUnit): void {
-  using systemd = tryOpenSystemd(userBus)
+export function removeUnit({ name, userBus }: RecordedUnit, warn: (message: string) => void): void {
+  using systemd = tryOpenSystemd(userBus, (why) => warn(`unit ${name} is left to systemd: ${why}`))
   if (systemd === undefined) return
   try {
     endUnit(systemd, name)
@@ -71,10 +71,14 @@ export function removeUnit({ name, userBus }: RecordedUnit): void {
   }
 }
 
-function tryOpenSystemd(userBus: string | undefined): Systemd | undefined {
+function tryOpenSystemd(
+  userBus: string | undefined,
+  fail: (why: string) => void,
+): Systemd | undefined {
   try {
     return openSystemd(userBus)
-  } catch {
+  } catch (error) {
+    fail(describe(error))
     return undefined
   }
 }
