@@ -7,11 +7,11 @@ import { StateError } from '../errors.ts'
 import { lockContainer } from '../state/lock.ts'
 import { makeNotifyDirectory } from '../state/notify-directory.ts'
 import type { ContainerRecord } from '../state/record.ts'
+import { makeStatusPage } from '../state/status-page.ts'
 import {
   type ContainerDirectory,
   createContainerDirectory,
   isRemoved,
-  makeStatusPage,
   openRoot,
   removeContainerDirectory,
   startSocketPath,

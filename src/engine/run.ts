@@ -8,12 +8,8 @@ import { STATUS_SIZE } from '../lower/instruction-set.ts'
 import { lowerTeardown, type StateDirectory } from '../lower/teardown.ts'
 import type { ContainerRecord } from '../state/record.ts'
 import { endOffset } from '../state/status.ts'
-import {
-  CONTAINER_DIRECTORIES,
-  CONTAINER_FILES,
-  type ContainerDirectory,
-  makeStatusPage,
-} from '../state/store.ts'
+import { makeStatusPage } from '../state/status-page.ts'
+import { CONTAINER_DIRECTORIES, CONTAINER_FILES, type ContainerDirectory } from '../state/store.ts'
 import { closeFd } from '../sys/fd.ts'
 import { createMemfd, createSealedMemfd } from '../sys/memfd.ts'
 import { sendMessage } from '../sys/socket.ts'

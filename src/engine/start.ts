@@ -4,11 +4,11 @@ import { GO } from '../lower/instruction-set.ts'
 import { lockContainer } from '../state/lock.ts'
 import type { ContainerRecord, RecordedListener } from '../state/record.ts'
 import { readStatus } from '../state/status.ts'
+import { openStatusPage } from '../state/status-page.ts'
 import {
   type ContainerDirectory,
   openContainer,
   openRoot,
-  openStatusPage,
   readRecord,
   startSocketPath,
 } from '../state/store.ts'

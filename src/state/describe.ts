@@ -3,14 +3,8 @@ import { readFileSync } from 'node:fs'
 import { describeError } from '../errors.ts'
 import type { ContainerRecord } from './record.ts'
 import { readExitStatus, readStatus, type Status } from './status.ts'
-import {
-  containerExists,
-  listContainers,
-  openContainer,
-  openRoot,
-  readRecord,
-  readStatusPage,
-} from './store.ts'
+import { readStatusPage } from './status-page.ts'
+import { containerExists, listContainers, openContainer, openRoot, readRecord } from './store.ts'
 
 /** OCI state and what runc adds, in runc's order of members. */
 export interface ContainerDescription {

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { LANE, LANE_ENDED, LANE_SIZE } from '../lower/instruction-set.ts'
 import { readBootId, readProcess } from '../sys/proc.ts'
 import type { ContainerRecord } from './record.ts'
-import { type ContainerDirectory, readStatusPage } from './store.ts'
+import { readStatusPage } from './status-page.ts'
+import type { ContainerDirectory } from './store.ts'
 
 export type Status = 'creating' | 'created' | 'running' | 'stopped' | 'paused'
 

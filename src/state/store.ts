@@ -17,17 +17,16 @@ import {
 } from 'node:fs'
 import { resolve } from 'node:path'
 import { StateError, UsageError } from '../errors.ts'
-import { STATUS_SIZE } from '../lower/instruction-set.ts'
 import { monotonicMs } from '../sys/clock.ts'
 import { OPEN_DIRECTORY, pathBelow } from '../sys/directory.ts'
 import { NOTIFY_DIRECTORY, NOTIFY_SOCKET } from './notify-directory.ts'
 import { type ContainerRecord, parseRecord } from './record.ts'
+import { STATUS_PAGE } from './status-page.ts'
 import { writeText } from './write-text.ts'
 
 const RECORD = 'state.json'
 const RECORD_DRAFT = '.state.json'
 const KEPT_CONFIG = 'config.json'
-const STATUS_PAGE = 'status'
 const START_SOCKET = 'start.sock'
 const CHANGE_TIMEOUT_MS = 200
 const CHANGE_PAUSE_MS = 5
@@ -192,45 +191,6 @@ export function readKeptText(directory: ContainerDirectory): string {
     return readFileSync(pathBelow(directory.fd, KEPT_CONFIG), 'utf8')
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return ''
-    throw error
-  }
-}
-
-/**
- * The file that the executor maps as its status page, made if missing. Written whole: a write to a
- * mapped page for which a full disk has no room is no errno, but SIGBUS.
- */
-export function makeStatusPage(directory: ContainerDirectory): number {
-  const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants
-  const path = pathBelow(directory.fd, STATUS_PAGE)
-  const fd = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
-  try {
-    if (fstatSync(fd).size < STATUS_SIZE) {
-      writeText(fd, `${directory.id}/${STATUS_PAGE}`, '\0'.repeat(STATUS_SIZE))
-    }
-    return fd
-  } catch (error) {
-    closeSync(fd)
-    throw error
-  }
-}
-
-/** The same of a container that is there. Not made: `delete` may be removing it just now. */
-export function openStatusPage(directory: ContainerDirectory): number {
-  try {
-    return openSync(pathBelow(directory.fd, STATUS_PAGE), constants.O_RDWR | constants.O_NOFOLLOW)
-  } catch (error) {
-    if (!isErrno(error, 'ENOENT')) throw error
-    throw doesNotExist(directory.id)
-  }
-}
-
-/** The status page as it is now; empty when the container's process was never started. */
-export function readStatusPage(directory: ContainerDirectory): Buffer {
-  try {
-    return readFileSync(pathBelow(directory.fd, STATUS_PAGE))
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return Buffer.alloc(0)
     throw error
   }
 }
