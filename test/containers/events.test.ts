@@ -111,7 +111,7 @@ describeContainers('events', (runtime) => {
     )
     const { child, events } = listen(runtime, ['--interval', '1h', id])
     await waitUntil('the watch', () => isWatching(child.pid ?? 0))
-    invoke(runtime, ['start', id])
+    expect(invoke(runtime, ['start', id])).toMatchObject({ status: 0, stderr: '' })
     await waitUntil('the OOM kill', () => events().some(({ type }) => type === 'oom'))
     expect(events()[0]).toEqual({ type: 'oom', id })
   })
