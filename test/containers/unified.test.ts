@@ -1,4 +1,5 @@
 /** Limits of cgroup v2, read from the kernel, by both drivers. */
+import { spawnSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -106,6 +107,23 @@ function defineLimits(runtime: Runtime, driver: Driver): void {
     expect(seen).toEqual({
       'io.max': `${disk.major}:${disk.minor} rbps=1048576 wbps=max riops=max wiops=100`,
     })
+  })
+
+  it.skipIf(whyNoDisk !== '')(`io: weight, where the kernel has BFQ${whyNoDisk}`, ({ skip }) => {
+    spawnSync('modprobe', ['bfq'])
+    const patch = limit({ blockIO: { weight: 500 } })
+    const throttle = { ...diskOf('/'), rate: 1n << 20n }
+    const other = limit({ blockIO: { throttleReadBpsDevice: [throttle] } })
+    const { pid } = createContainer(
+      runtime,
+      [['report']],
+      placed(driver, other),
+      withDriver(driver),
+    )
+    const hasWeight = existsSync(join(cgroupOf(pid, runtime), 'io.bfq.weight'))
+    skip(!hasWeight, 'this kernel has no io.bfq.weight; npm run test:guest -- --full has it')
+    const seen = readFiles(runtime, driver, patch, ['io.bfq.weight'])
+    expect(seen['io.bfq.weight']).toMatch(/^(default )?500$/)
   })
 
   const whyNoCpuset = whyNotUnified('cpuset')

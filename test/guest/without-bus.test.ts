@@ -32,10 +32,10 @@ function systemctl(...words: readonly string[]): string {
   return stdout
 }
 
-/** systemd comes back to the bus by itself; the manager of logins, whom others ask, does not. */
+/** systemd comes back to the bus by itself; the manager of logins and those of users do not. */
 function startBus(): void {
   systemctl('start', ...BUS)
-  systemctl('try-restart', 'systemd-logind.service')
+  systemctl('try-restart', 'systemd-logind.service', 'user@*.service')
 }
 
 describeContainers('--systemd-cgroup without a bus', (runtime) => {
