@@ -66,6 +66,11 @@ export class SyscallError extends Error {
   }
 }
 
+/** Of no known container: engines match on the words. */
+export function containerDoesNotExist(id: string): StateError {
+  return new StateError(`container does not exist: ${id}`)
+}
+
 /** What node:fs throws. */
 interface SystemError extends Error {
   readonly syscall: string
@@ -76,6 +81,11 @@ interface SystemError extends Error {
 
 export function isSystemError(error: unknown): error is SystemError {
   return !(error instanceof SyscallError) && error instanceof Error && 'syscall' in error
+}
+
+/** Whether a call failed with this errno, by name: one of node:fs, or of our own. */
+export function isErrno(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
 }
 
 /** The message of an error; of one of node:fs in the form that our own calls have. */

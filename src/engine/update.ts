@@ -1,6 +1,6 @@
 /** `update`: other limits for a container that is there. */
 import { readdirSync, readFileSync } from 'node:fs'
-import { describeError, StateError, StepError, SyscallError } from '../errors.ts'
+import { describeError, isErrno, StateError, StepError } from '../errors.ts'
 import type { Plan } from '../plan/plan.ts'
 import type { JoinResctrlGroup, Step, WriteCgroupFile } from '../plan/steps.ts'
 import { lockContainer } from '../state/lock.ts'
@@ -115,7 +115,7 @@ function tolerateEnd(join: () => void): void {
   try {
     join()
   } catch (error) {
-    if (!(error instanceof SyscallError && error.code === 'ESRCH')) throw error
+    if (!isErrno(error, 'ESRCH')) throw error
   }
 }
 

@@ -1,5 +1,6 @@
 /** What `exec` has to know of the container as it runs, beside what create wrote down. */
 import { readFileSync, readlinkSync } from 'node:fs'
+import { isErrno } from '../errors.ts'
 import type { NamespaceType } from '../plan/steps.ts'
 import type { ContainerCgroup, ContainerFacts } from './facts.ts'
 
@@ -53,7 +54,7 @@ function orNothing(read: () => string): string {
   try {
     return read()
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return ''
+    if (isErrno(error, 'ENOENT')) return ''
     throw error
   }
 }

@@ -19,10 +19,11 @@ export function markClosed(
 ): CgroupFacts {
   const own = parseOwn(ownCgroups)
   const home = findHome(facts, own)
-  const path = configured?.startsWith('/') ? configured : `${home}/${configured}`
+  const isWhole = configured === undefined || configured.startsWith('/')
+  const path = isWhole ? configured : `${home}/${configured}`
   const mark = (hierarchy: CgroupHierarchy): CgroupHierarchy => {
-    const nearest = findNearest(hierarchy.mountpoint, path)
-    if (configured !== undefined && isWritable(nearest)) {
+    const nearest = path === undefined ? undefined : findNearest(hierarchy.mountpoint, path)
+    if (nearest !== undefined && isWritable(nearest)) {
       if (hierarchy !== facts.v2) return hierarchy
       // Above it nothing can be enabled: what it does not have, the container cannot have.
       const controllers = readControllers(nearest).split(/\s+/).filter(Boolean)

@@ -21,6 +21,7 @@ import {
   address,
   type DataRef,
   immediate,
+  load,
   type Operand,
   type Slot,
   showText,
@@ -112,6 +113,12 @@ export function statFd(
   const empty = text(asm, '')
   const operands = [fd, empty, flags(AT, 'EMPTY_PATH'), flags(STATX, 'TYPE', 'UID')]
   asm.call('statx', [...operands, address(into, '&st')], options)
+}
+
+/** fstatfs(2): the magic number of the filesystem that an fd is in, 64 bits (FS_MAGIC). */
+export function loadFilesystemType(asm: Assembler, fd: Operand, into: DataRef): Operand {
+  asm.call('fstatfs', [fd, address(into, '&fs')])
+  return load(into, 0, 8, 'fs.f_type')
 }
 
 /** prctl(2); the arguments that are left out are zero. */

@@ -1,5 +1,5 @@
 /** A procfs that nobody else can have mounted anything over (CVE-2025-52881). */
-import { close, open, openBelow, text } from './calls.ts'
+import { close, loadFilesystemType, open, openBelow, text } from './calls.ts'
 import {
   AT,
   FS_MAGIC,
@@ -85,8 +85,7 @@ function openSeenProcfs(context: Context, procfs: Slot): void {
   const { asm, scratch } = context
   const other = failure(context, FAIL.refused, 'no procfs can be mounted, and /proc is none')
   open(asm, '/proc', ['PATH', 'DIRECTORY', 'NOFOLLOW', 'CLOEXEC'], { into: procfs })
-  asm.call('fstatfs', [slotValue(procfs), address(scratch, '&fs')])
-  const type = load(scratch, 0, 8, 'fs.f_type')
+  const type = loadFilesystemType(asm, slotValue(procfs), scratch)
   asm.test(type, ALL_BITS, 'ne', flags(FS_MAGIC, 'PROC_SUPER_MAGIC'), other)
   const inode = address(scratch, '&st')
   const empty = flags(AT, 'EMPTY_PATH')

@@ -1,6 +1,6 @@
 /** The page on which the executor tells how far each of its processes came, as a file. */
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
-import { StateError } from '../errors.ts'
+import { containerDoesNotExist, isErrno } from '../errors.ts'
 import { STATUS_SIZE } from '../lower/instruction-set.ts'
 import { pathBelow } from '../sys/directory.ts'
 import { writeText } from './write-text.ts'
@@ -38,7 +38,7 @@ export function openStatusPage(directory: Opened): number {
     return openSync(pathBelow(directory.fd, STATUS_PAGE), constants.O_RDWR | constants.O_NOFOLLOW)
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error
-    throw new StateError(`container does not exist: ${directory.id}`)
+    throw containerDoesNotExist(directory.id)
   }
 }
 
@@ -50,8 +50,4 @@ export function readStatusPage(directory: Opened): Buffer {
     if (isErrno(error, 'ENOENT')) return Buffer.alloc(0)
     throw error
   }
-}
-
-function isErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
 }

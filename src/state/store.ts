@@ -16,7 +16,7 @@ import {
   unlinkSync,
 } from 'node:fs'
 import { resolve } from 'node:path'
-import { StateError, UsageError } from '../errors.ts'
+import { containerDoesNotExist, isErrno, StateError, UsageError } from '../errors.ts'
 import { monotonicMs } from '../sys/clock.ts'
 import { OPEN_DIRECTORY, pathBelow } from '../sys/directory.ts'
 import { NOTIFY_DIRECTORY, NOTIFY_SOCKET } from './notify-directory.ts'
@@ -101,7 +101,7 @@ export function openContainer(root: Root, id: string): ContainerDirectory {
     return owned({ fd: openDirectory(pathBelow(root.fd, id)), id })
   } catch (error) {
     if (!isErrno(error, 'ENOENT')) throw error
-    throw doesNotExist(id)
+    throw containerDoesNotExist(id)
   }
 }
 
@@ -153,7 +153,7 @@ export function readRecord(directory: ContainerDirectory): ContainerRecord {
   for (;;) {
     const text = readRecordText(directory)
     if (text !== undefined) return parseRecord(text, id)
-    if (isRemoved(directory)) throw doesNotExist(id)
+    if (isRemoved(directory)) throw containerDoesNotExist(id)
     if (monotonicMs() > deadline) break
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, CHANGE_PAUSE_MS)
   }
@@ -243,18 +243,10 @@ export function checkId(id: string): void {
   )
 }
 
-function doesNotExist(id: string): StateError {
-  return new StateError(`container does not exist: ${id}`)
-}
-
 function openDirectory(path: string): number {
   return openSync(path, OPEN_DIRECTORY)
 }
 
 function owned<T extends { readonly fd: number }>(value: T): T & Disposable {
   return { ...value, [Symbol.dispose]: () => closeSync(value.fd) }
-}
-
-function isErrno(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
 }

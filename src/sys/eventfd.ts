@@ -1,4 +1,5 @@
 import { readSync } from 'node:fs'
+import { isErrno } from '../errors.ts'
 import { callKernel } from './ffi.ts'
 
 const EFD_CLOEXEC = 0o2000000
@@ -15,7 +16,7 @@ export function takeEvents(eventfd: number): number {
   try {
     readSync(eventfd, count)
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return 0
+    if (isErrno(error, 'EAGAIN')) return 0
     throw error
   }
   return Number(count.readBigUInt64LE())

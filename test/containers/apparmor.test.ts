@@ -3,15 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
-import {
-  createContainer,
-  describeContainers,
-  invoke,
-  parseValues,
-  probe,
-  probeArguments,
-  runContainer,
-} from './rig.ts'
+import { execValue } from './exec-rig.ts'
+import { createContainer, describeContainers, invoke, probe, runContainer } from './rig.ts'
 
 const isThere = existsSync('/sys/kernel/security/apparmor/profiles')
 const why = isThere ? '' : ' (skipped: this kernel has no AppArmor in force)'
@@ -61,14 +54,7 @@ describeContainers('process.apparmorProfile', (runtime) => {
       config.process.apparmorProfile = PROFILE
     })
     expect(invoke(runtime, ['start', id]).status).toBe(0)
-    const readLabel = (...flags: string[]) => {
-      const { stdout, stderr } = invoke(runtime, [
-        ...['exec', ...flags, id],
-        ...probeArguments([['read', LABEL]]),
-      ])
-      expect(stderr).toBe('')
-      return parseValues(stdout)[0]
-    }
+    const readLabel = (...flags: string[]) => execValue(runtime, id, ['read', LABEL], { flags })
     expect(readLabel()).toBe(`${PROFILE} (enforce)\n`)
     expect(readLabel('--apparmor', 'unconfined')).toBe('unconfined\n')
   })

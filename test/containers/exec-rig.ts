@@ -15,6 +15,7 @@ import {
   probeArguments,
   type Result,
   type Runtime,
+  type Value,
 } from './rig.ts'
 
 /** What probe.c's `report` gives, as far as tests of exec look at it. */
@@ -70,6 +71,18 @@ export function exec(
 ): Result {
   const words = ['exec', ...(options.flags ?? []), id, ...probeArguments(operations)]
   return invoke(runtime, words, options)
+}
+
+/** What one operation of the probe gives there; throws where anything is said on stderr. */
+export function execValue(
+  runtime: Runtime,
+  id: string,
+  operation: readonly string[],
+  options: ExecOptions = {},
+): Value {
+  const { stdout, stderr } = exec(runtime, id, [operation], options)
+  if (stderr !== '') throw new Error(stderr)
+  return parseValues(stdout)[0]
 }
 
 /** What the probe sees there. */

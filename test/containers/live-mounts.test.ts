@@ -2,6 +2,7 @@
 import { readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
+import { execValue } from './exec-rig.ts'
 import {
   type Container,
   createContainer,
@@ -24,13 +25,6 @@ function start(runtime: Runtime, patch: Patch = () => {}): Container {
 
 function change(runtime: Runtime, verb: string, id: string, mounts: readonly object[]) {
   return invoke(runtime, ['mounts', verb, id, '-'], { input: JSON.stringify({ mounts }) })
-}
-
-/** What the probe says in the container. */
-function look(runtime: Runtime, id: string, ...words: readonly string[]): unknown {
-  const { stdout, stderr } = invoke(runtime, ['exec', id, '/probe', ...words])
-  if (stderr !== '') throw new Error(stderr)
-  return parseValues(stdout)[0]
 }
 
 function mountsOf(pid: number): string[] {
@@ -60,13 +54,13 @@ describeContainers('mounts add and remove', (runtime) => {
     expect(mountsOf(process.pid).filter((path) => path.startsWith(bundle.directory))).toEqual(
       host.filter((path) => path.startsWith(bundle.directory)),
     )
-    expect(look(runtime, id, 'read', '/tmp/data/file')).toBe('of the host')
-    expect(look(runtime, id, 'read', '/tmp/file')).toBe('of the host')
-    expect(look(runtime, id, 'create', '/tmp/data/new', 'x')).toBe('EROFS')
-    expect(look(runtime, id, 'create', '/tmp/space/new', 'x')).toBe('ok')
+    expect(execValue(runtime, id, ['read', '/tmp/data/file'])).toBe('of the host')
+    expect(execValue(runtime, id, ['read', '/tmp/file'])).toBe('of the host')
+    expect(execValue(runtime, id, ['create', '/tmp/data/new', 'x'])).toBe('EROFS')
+    expect(execValue(runtime, id, ['create', '/tmp/space/new', 'x'])).toBe('ok')
     expect(change(runtime, 'remove', id, mounts)).toMatchObject(QUIET)
     expect(mountsOf(pid)).toEqual(before)
-    const left = look(runtime, id, 'list', '/tmp') as string[]
+    const left = execValue(runtime, id, ['list', '/tmp']) as string[]
     expect(left.toSorted()).toEqual(['data', 'file', 'space'])
   })
 
@@ -85,7 +79,7 @@ describeContainers('mounts add and remove', (runtime) => {
     const { id } = start(runtime)
     const proc = { destination: '/tmp/proc', type: 'proc', source: 'proc' }
     expect(change(runtime, 'add', id, [proc])).toMatchObject(QUIET)
-    expect(look(runtime, id, 'read', '/tmp/proc/1/cmdline')).toContain('/probe')
+    expect(execValue(runtime, id, ['read', '/tmp/proc/1/cmdline'])).toContain('/probe')
   })
 
   it('a link in the container leads nowhere else', () => {

@@ -1,15 +1,8 @@
 /** Labels of SELinux, where the kernel has it: in a guest, by `--kernel-option security=selinux`. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { beforeAll, expect, it } from 'vitest'
-import {
-  createContainer,
-  describeContainers,
-  invoke,
-  parseValues,
-  probe,
-  probeArguments,
-  runContainer,
-} from './rig.ts'
+import { execValue } from './exec-rig.ts'
+import { createContainer, describeContainers, invoke, probe, runContainer } from './rig.ts'
 
 const isThere = existsSync('/sys/fs/selinux/load')
 const why = isThere ? '' : ' (skipped: this kernel has no SELinux in force)'
@@ -42,12 +35,7 @@ describeContainers('labels of SELinux', (runtime) => {
       },
     )
     expect(invoke(runtime, ['start', id])).toMatchObject({ status: 0, stderr: '' })
-    const readLabel = (...flags: string[]) => {
-      const args = ['exec', ...flags, id, ...probeArguments([['read', CURRENT]])]
-      const { stdout, stderr } = invoke(runtime, args)
-      expect(stderr).toBe('')
-      return parseValues(stdout)[0]
-    }
+    const readLabel = (...flags: string[]) => execValue(runtime, id, ['read', CURRENT], { flags })
     expect(readLabel()).toBe(`${LABEL}\0`)
     expect(readLabel('--process-label', OTHER_LABEL)).toBe(`${OTHER_LABEL}\0`)
     expect(stdout()).toContain(LABEL)

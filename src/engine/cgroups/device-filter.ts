@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs'
-import { SyscallError } from '../../errors.ts'
+import { isErrno } from '../../errors.ts'
 import type { AttachDeviceFilter } from '../../plan/steps.ts'
 import {
   attachDeviceFilter as attach,
@@ -55,7 +55,7 @@ function tryOpen(id: number): number | undefined {
   try {
     return openDeviceFilter(id)
   } catch (error) {
-    if (error instanceof SyscallError && error.code === 'ENOENT') return undefined
+    if (isErrno(error, 'ENOENT')) return undefined
     throw error
   }
 }

@@ -1,5 +1,5 @@
 import type { IntelRdt } from '../../config/spec.ts'
-import type { Pointer } from '../../errors.ts'
+import type { Issue, Pointer } from '../../errors.ts'
 import type { JoinResctrlGroup, MakeResctrlGroup } from '../../plan/steps.ts'
 import type { Contribution, Field, Planning } from '../field.ts'
 
@@ -12,11 +12,7 @@ export const intelRdt: Field<IntelRdt> = { plan: planIntelRdt }
  */
 function planIntelRdt(configured: IntelRdt, origin: Pointer, planning: Planning): Contribution {
   const { resctrl } = planning.facts
-  if (resctrl === undefined) {
-    const expected = 'a host with resctrl mounted (mount -t resctrl resctrl /sys/fs/resctrl)'
-    const message = `${origin} needs ${expected}`
-    return { issues: [{ pointer: origin, expected, found: 'none', message }] }
-  }
+  if (resctrl === undefined) return { issues: [needResctrl(origin)] }
   const { id } = planning.options
   const { closID = '', enableMonitoring = false } = configured
   const schemata = [
@@ -24,7 +20,7 @@ function planIntelRdt(configured: IntelRdt, origin: Pointer, planning: Planning)
     configured.memBwSchema ?? '',
     ...(configured.schemata ?? []),
   ].filter((line) => line !== '')
-  const group = `${resctrl}/${closID === '' ? id : closID}`
+  const group = pathOfGroup(resctrl, configured, id)
   const shared = schemata.length === 0 ? 'given' : 'shared'
   const sharing = closID === '' ? 'own' : shared
   const monitoring = `${group}/mon_groups/${id}`
@@ -57,14 +53,25 @@ export function planSchemata(
 ): Contribution {
   const [first] = lines
   if (first === undefined) return {}
-  const own = planIntelRdt({ closID: configured?.closID ?? '' }, first.origin, planning)
-  const [group] = (own.steps ?? []).filter((step) => step.kind === 'make-resctrl-group')
-  if (group === undefined) return own
+  const { resctrl } = planning.facts
+  if (resctrl === undefined) return { issues: [needResctrl(first.origin)] }
+  const path = pathOfGroup(resctrl, configured, planning.options.id)
   const writes = lines.map(({ origin, line }) =>
-    makeGroup({ path: group.path, sharing: 'own', schemata: [line] }, origin),
+    makeGroup({ path, sharing: 'own', schemata: [line] }, origin),
   )
-  const joins = configured === undefined ? [joinGroup(group.path, first.origin)] : []
-  return { steps: [...writes, ...joins] }
+  return {
+    steps: [...writes, ...(configured === undefined ? [joinGroup(path, first.origin)] : [])],
+  }
+}
+
+function needResctrl(origin: string): Issue {
+  const expected = 'a host with resctrl mounted (mount -t resctrl resctrl /sys/fs/resctrl)'
+  return { pointer: origin, expected, found: 'none', message: `${origin} needs ${expected}` }
+}
+
+/** One that is shared has a name, one's own that of the container. */
+function pathOfGroup(resctrl: string, configured: IntelRdt | undefined, id: string): string {
+  return `${resctrl}/${configured?.closID || id}`
 }
 
 function makeGroup(

@@ -4,7 +4,7 @@
  * reads `/proc/…` is for `fields` to judge; where it really leads, only the kernel knows.
  */
 
-import { openBelow, text } from '../calls.ts'
+import { loadFilesystemType, openBelow, text } from '../calls.ts'
 import { AT, FS_MAGIC, flags, type OpenFlag, STATX } from '../constants.ts'
 import { type Context, failure, rootOf } from '../context.ts'
 import { FAIL } from '../fail-codes.ts'
@@ -67,8 +67,7 @@ export function openUnguarded(
   })
   asm.place(linked)
   openBelow(asm, root, path, how, within, { ...options, into })
-  asm.call('fstatfs', [slotValue(into), address(scratch, '&fs')])
-  const type = load(scratch, 0, 8, 'fs.f_type')
+  const type = loadFilesystemType(asm, slotValue(into), scratch)
   const reason = `${path} leads into a filesystem of the kernel by a symbolic link`
   const refused = failure(context, FAIL.refused, reason)
   for (const magic of KERNELS) asm.test(type, ALL_BITS, 'eq', flags(FS_MAGIC, magic), refused)

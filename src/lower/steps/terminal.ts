@@ -1,5 +1,5 @@
 import type { AttachTerminal, BindConsole, OpenTerminal } from '../../plan/steps.ts'
-import { attach, cloneMount, close, open, openBelow, statFd } from '../calls.ts'
+import { attach, cloneMount, close, loadFilesystemType, open, openBelow, statFd } from '../calls.ts'
 import { FS_MAGIC, flags, IOCTL, O, ZERO } from '../constants.ts'
 import { addMeet, type Context, failure, rootOf } from '../context.ts'
 import { FAIL } from '../fail-codes.ts'
@@ -31,8 +31,7 @@ function openOwnMaster(context: Context, master: Slot): void {
   const how = ['PATH', 'DIRECTORY', 'CLOEXEC'] as const
   openBelow(asm, slotValue(rootOf(context)), '/dev/pts', how, within, { into: devpts })
   const other = failure(context, FAIL.refused, '/dev/pts is no devpts (CVE-2025-52565)')
-  asm.call('fstatfs', [slotValue(devpts), address(scratch, '&fs')])
-  const type = load(scratch, 0, 8, 'fs.f_type')
+  const type = loadFilesystemType(asm, slotValue(devpts), scratch)
   asm.test(type, ALL_BITS, 'ne', flags(FS_MAGIC, 'DEVPTS_SUPER_MAGIC'), other)
   const alone = ['BENEATH', 'NO_XDEV', 'NO_SYMLINKS'] as const
   openBelow(asm, slotValue(devpts), 'ptmx', MASTER, alone, { into: master })
