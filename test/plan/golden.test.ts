@@ -31,13 +31,22 @@ function planBundle(name: string, cgroup: Facts['cgroup']): string {
   return printPlan(planCreate(spec, OPTIONS, facts))
 }
 
+const HYBRID_WITH_RDMA: Facts['cgroup'] = {
+  ...HYBRID,
+  v1: [...HYBRID.v1, { mountpoint: '/sys/fs/cgroup/rdma', controllers: ['rdma'] }],
+}
+const UNIFIED_WITH_RDMA: Facts['cgroup'] = {
+  ...UNIFIED,
+  v2: { mountpoint: '/sys/fs/cgroup', controllers: ['memory', 'pids', 'rdma'] },
+}
+
 /** By name: a bundle that somebody made beside them has no golden plan. */
-const bundles = ['default', 'docker-like', 'podman-like', 'limits', 'hooks', 'resctrl']
+const bundles = ['default', 'docker-like', 'podman-like', 'limits', 'hooks', 'resctrl', 'rdma']
 
 describe.each(bundles)('the bundle %s', (name) => {
   test.each([
-    ['hybrid', HYBRID],
-    ['unified', UNIFIED],
+    ['hybrid', name === 'rdma' ? HYBRID_WITH_RDMA : HYBRID],
+    ['unified', name === 'rdma' ? UNIFIED_WITH_RDMA : UNIFIED],
   ] as const)('has the plan that is recorded for a %s host', (mode, cgroup) => {
     const file = new URL(`${name}.${mode}.txt`, GOLDEN)
     const text = planBundle(name, cgroup)
