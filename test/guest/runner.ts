@@ -5,6 +5,8 @@ import { type File, startTests, type Task, type Test, type VitestRunner } from '
 import { getSuites, getTests } from '@vitest/runner/utils'
 
 const [resultsFile = '', setupFile = '', ...files] = process.argv.slice(2)
+const { TSRUNC_TEST_NAME } = process.env
+const namePattern = TSRUNC_TEST_NAME ? new RegExp(TSRUNC_TEST_NAME) : undefined
 let times = 0
 const started = Date.now()
 
@@ -30,14 +32,18 @@ function describe({ message, stack = '' }: { message: string; stack?: string }):
   return [...shown, place.trim()].map((line) => `     ${line.slice(0, 400)}`).join('\n')
 }
 
+/** Of those that ran: what skips itself is not told of. */
 function reportTest(test: Test): void {
-  const { state, duration = 0 } = { ...test.result }
+  const { state, duration = 0, errors = [] } = { ...test.result }
+  print(` ${state === 'pass' ? '✓' : '✗'} ${fullName(test)} ${(duration / 1000).toFixed(1)}s`)
+  for (const error of errors) print(describe(error))
+}
+
+/** What was skipped before it began has its reason in its name, or was not asked for. */
+function reportSkipped(test: Test): void {
   const note = findNote(test.result)
-  const mark = state === 'pass' ? '✓' : state === 'fail' ? '✗' : '-'
-  print(
-    ` ${mark} ${fullName(test)} ${(duration / 1000).toFixed(1)}s${note === undefined ? '' : `: ${note}`}`,
-  )
-  for (const error of test.result?.errors ?? []) print(describe(error))
+  if (note !== undefined) print(` - ${fullName(test)}: ${note}`)
+  else if (namePattern === undefined) print(` - ${fullName(test)}`)
 }
 
 const runner: VitestRunner = {
@@ -46,9 +52,7 @@ const runner: VitestRunner = {
     setupFiles: [setupFile],
     name: undefined,
     passWithNoTests: false,
-    testNamePattern: process.env.TSRUNC_TEST_NAME
-      ? new RegExp(process.env.TSRUNC_TEST_NAME)
-      : undefined,
+    testNamePattern: namePattern,
     allowOnly: false,
     sequence: { seed: 0, hooks: 'stack', setupFiles: 'list' },
     chaiConfig: undefined,
@@ -78,6 +82,9 @@ function summarize(found: readonly File[]) {
       print(` ✗ ${fullName(suite)}`)
       print(describe(error))
     }
+  }
+  for (const test of tests) {
+    if (test.result?.state !== 'pass' && test.result?.state !== 'fail') reportSkipped(test)
   }
   const passed = count('pass')
   const failed = count('fail')

@@ -8,7 +8,7 @@ export interface Result {
   readonly duration: number
 }
 
-const ENGINE_CASE = /^(\S+) \((tsrunc|runc|crun)\) > (.*)$/
+const ENGINE_CASE = /^(.+?) \((tsrunc|runc|crun)\) > (.*)$/
 const MARKS: Readonly<Record<string, string>> = { pass: 'pass', fail: 'FAIL' }
 const SKIPPED = 'skip'
 /** Of a name that was not asked for. */

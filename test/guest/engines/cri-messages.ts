@@ -47,6 +47,8 @@ message Mount {
   string container_path = 1;
   string host_path = 2;
   bool readonly = 3;
+  repeated IdMapping uidMappings = 6;
+  repeated IdMapping gidMappings = 7;
   bool recursive_read_only = 8;
 }
 message ContainerConfig {

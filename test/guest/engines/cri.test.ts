@@ -1,10 +1,11 @@
 /** What Kubernetes does: pods by containerd's CRI plugin, with the configuration of the README. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest'
 import { type Answer, type CriClient, execStream, openCri } from './cri.ts'
 import { describeEngine, makeRootfs, must, ROOTFS_TAR, type Runtime, readmeBlock } from './rig.ts'
 
 const IMAGE = 'localhost/pod:latest'
 const CONFIG = '/etc/containerd/config.toml'
+const UNIT = '/etc/systemd/system/containerd.service.d/tested.conf'
 const SOCKET = '/run/containerd/containerd.sock'
 const NETWORKS = '/etc/cni/net.d'
 const SLICE = 'tsrunc-pods.slice'
@@ -16,16 +17,50 @@ type Status = NonNullable<Answer['status']>
 
 const isOver = ({ state }: Status) => state === EXITED
 
-/** The README's configuration, and what a node without a registry needs besides. */
-function configure(runtime: Runtime): string {
-  const readme = readmeBlock('containerd and Kubernetes')
-  return `${readme.replace('/usr/local/bin/tsrunc', runtime.path)}
+interface Containerd {
+  readonly name: string
+  /** Where its configuration stands among the README's. */
+  readonly block: number
+  /** What a node without a registry needs besides. */
+  readonly config: string
+  /** What makes of Debian's service this one; its data are its own. */
+  readonly service: string
+  readonly version: RegExp
+  readonly isNewer: boolean
+}
+
+const CONTAINERDS: readonly Containerd[] = [
+  {
+    name: 'CRI of containerd 1.7',
+    block: 1,
+    config: `
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "${IMAGE}"
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "/usr/lib/cni"
-conf_dir = "${NETWORKS}"
-`
+conf_dir = "${NETWORKS}"`,
+    service: '',
+    version: /^1\.7/,
+    isNewer: false,
+  },
+  {
+    name: 'CRI of containerd 2',
+    block: 0,
+    config: `
+[plugins."io.containerd.cri.v1.images".pinned_images]
+sandbox = "${IMAGE}"`,
+    service: `[Service]
+ExecStart=
+ExecStart=/opt/containerd-2/containerd --root /var/lib/containerd-2
+Environment=PATH=/opt/containerd-2:/usr/sbin:/usr/bin`,
+    version: /^2\./,
+    isNewer: true,
+  },
+]
+
+function configure({ block, config }: Containerd, runtime: Runtime): string {
+  const readme = readmeBlock('containerd and Kubernetes', block)
+  return readme.replace('/usr/local/bin/tsrunc', runtime.path) + config
 }
 
 const NETWORK = JSON.stringify({
@@ -40,7 +75,11 @@ const NETWORK = JSON.stringify({
   ],
 })
 
-describeEngine('CRI', (runtime) => {
+for (const containerd of CONTAINERDS) {
+  describeEngine(containerd.name, (runtime) => definePods(containerd, runtime))
+}
+
+function definePods(containerd: Containerd, runtime: Runtime): void {
   let cri: CriClient
   /** The pod of all containers that need none of their own. */
   let shared: string
@@ -48,6 +87,9 @@ describeEngine('CRI', (runtime) => {
   beforeAll(async () => {
     makeRootfs()
     must(`
+      mkdir -p $(dirname ${UNIT}) ${NETWORKS}
+      cat >${UNIT} <<'UNIT'\n${containerd.service}\nUNIT
+      systemctl daemon-reload
       systemctl start containerd
       ctr -n k8s.io image ls -q | grep -q ${IMAGE} || {
         podman import -q --change 'CMD ["sleep","1000000"]' --change 'ENV PATH=/bin' ${ROOTFS_TAR} pod
@@ -56,9 +98,8 @@ describeEngine('CRI', (runtime) => {
         ctr -n k8s.io image ls -q | grep -q ${IMAGE} || ctr -n k8s.io image import /tmp/pod.tar
       }
       cp -a ${CONFIG} /tmp/config.toml
-      mkdir -p ${NETWORKS}
       cat >${NETWORKS}/10-pods.conflist <<'NETWORK'\n${NETWORK}\nNETWORK
-      cat >${CONFIG} <<'CONFIG'\n${configure(runtime)}\nCONFIG
+      cat >${CONFIG} <<'CONFIG'\n${configure(containerd, runtime)}\nCONFIG
       systemctl restart containerd`)
     cri = await openCri(SOCKET)
     shared = await runPod(sharedConfig)
@@ -67,9 +108,10 @@ describeEngine('CRI', (runtime) => {
   afterAll(async () => {
     await removePod(shared)
     cri.close()
-    must(
-      `rm ${NETWORKS}/10-pods.conflist; mv /tmp/config.toml ${CONFIG}; systemctl stop containerd`,
-    )
+    must(`
+      rm ${NETWORKS}/10-pods.conflist; mv /tmp/config.toml ${CONFIG}
+      systemctl stop containerd
+      rm ${UNIT}; systemctl daemon-reload`)
   })
 
   const podConfig = (namespaces: object = {}) => ({
@@ -137,7 +179,9 @@ describeEngine('CRI', (runtime) => {
   }
 
   it('answers', async () => {
-    expect((await cri.call('Version', {})).runtimeName).toBe('containerd')
+    const { runtimeName, runtimeVersion } = await cri.call('Version', {})
+    expect(runtimeName).toBe('containerd')
+    expect(runtimeVersion).toMatch(containerd.version)
   })
 
   it('a handler that is not configured is refused', async () => {
@@ -279,16 +323,46 @@ describeEngine('CRI', (runtime) => {
     })
   })
 
-  // containerd 2.0 offers them for a runtime whose `features` has rro; a kubelet asks who offers.
-  it('recursive read-only mounts: containerd 1.7 does not offer them, and makes plain ones', () => {
-    must(`mkdir -p /tmp/tree/sub; mount -t tmpfs none /tmp/tree/sub`)
+  /** What a kubelet asks of a handler; containerd 2 has it from the runtime's `features`. */
+  async function findFeatures() {
+    const { runtimeHandlers = [] } = await cri.call('Status', {})
+    return { ...runtimeHandlers.find(({ name }) => name === 'tsrunc')?.features }
+  }
+
+  describe('a mount below one', () => {
     const mount = { containerPath: '/tree', hostPath: '/tmp/tree', readonly: true }
-    const mounts = [{ ...mount, recursiveReadOnly: true }]
-    return withContainer({ mounts }, async (container) => {
-      expect((await cri.call('Status', {})).runtimeHandlers).toEqual([])
-      expect((await execute(container, 'touch', '/tree/file')).stderr).toContain('Read-only')
-      expect((await execute(container, 'touch', '/tree/sub/file')).exitCode).toBe(0)
-    }).finally(() => must('umount /tmp/tree/sub'))
+    const touch = (container: string) => execute(container, 'touch', '/tree/sub/file')
+
+    beforeAll(() => {
+      must('mkdir -p /tmp/tree/sub; mount -t tmpfs none /tmp/tree/sub')
+    })
+    afterAll(() => {
+      must('umount /tmp/tree/sub')
+    })
+
+    it('that is read-only is written to', () =>
+      withContainer({ mounts: [mount] }, async (container) => {
+        expect((await execute(container, 'touch', '/tree/file')).stderr).toContain('Read-only')
+        expect((await touch(container)).exitCode).toBe(0)
+      }))
+
+    const recursive = { mounts: [{ ...mount, recursiveReadOnly: true }] }
+    if (containerd.isNewer) {
+      it('that is recursively read-only is not written to', async () => {
+        expect((await findFeatures()).recursiveReadOnlyMounts).toBe(true)
+        await withContainer(recursive, async (container) => {
+          expect((await execute(container, 'touch', '/tree/file')).stderr).toContain('Read-only')
+          expect((await touch(container)).stderr).toContain('Read-only')
+        })
+      })
+    } else {
+      it('that is to be recursively read-only is written to: no handler has it', async () => {
+        expect(await findFeatures()).toEqual({})
+        await withContainer(recursive, async (container) => {
+          expect((await touch(container)).exitCode).toBe(0)
+        })
+      })
+    }
   })
 
   it('a privileged container in namespaces of the node', () => {
@@ -304,16 +378,45 @@ describeEngine('CRI', (runtime) => {
     })
   })
 
-  it('a pod in a user namespace', () => {
+  describe('a pod in a user namespace', () => {
     const map = [{ hostId: 200_000, containerId: 0, length: 65_536 }]
     const usernsOptions = { mode: 'POD', uids: map, gids: map }
-    const config = podConfig({ usernsOptions })
-    const namespaceOptions = config.linux.securityContext.namespaceOptions
-    const linux = { securityContext: { namespaceOptions } }
-    return withContainer({ config, linux }, async (container) => {
-      const { stdout } = await execute(container, 'cat', '/proc/self/uid_map')
-      expect(stdout.trim().split(/\s+/)).toEqual(['0', '200000', '65536'])
-      expect((await execute(container, 'touch', '/tmp/file')).exitCode).toBe(0)
+    const withMapped = async (
+      { skip }: TestContext,
+      mounts: readonly object[],
+      use: (container: string) => Promise<void>,
+    ) => {
+      if (containerd.isNewer) {
+        const { userNamespaces } = await findFeatures()
+        if (!userNamespaces && runtime.name === 'runc')
+          skip('containerd 2 wants a runtime with idmapped mounts, which runc has from 1.2 on')
+        expect(userNamespaces).toBe(true)
+      }
+      const config = podConfig({ usernsOptions })
+      const { namespaceOptions } = config.linux.securityContext
+      const linux = { securityContext: { namespaceOptions } }
+      await withContainer({ config, linux, mounts }, use)
+    }
+
+    it('has the ids that it is given', (context) =>
+      withMapped(context, [], async (container) => {
+        const { stdout } = await execute(container, 'cat', '/proc/self/uid_map')
+        expect(stdout.trim().split(/\s+/)).toEqual(['0', '200000', '65536'])
+        expect((await execute(container, 'touch', '/tmp/file')).exitCode).toBe(0)
+      }))
+
+    if (!containerd.isNewer) return
+    const volume = {
+      ...{ containerPath: '/volume', hostPath: '/tmp/owned', uidMappings: map, gidMappings: map },
+      ...{ readonly: true, recursiveReadOnly: true },
+    }
+    it("has a volume whose owners are the host's, recursively read-only", (context) => {
+      must('mkdir -p /tmp/owned/sub; chown 7:8 /tmp/owned; mount -t tmpfs none /tmp/owned/sub')
+      return withMapped(context, [volume], async (container) => {
+        const { stdout } = await execute(container, 'stat', '-c', '%u:%g', '/volume')
+        expect(stdout).toBe('7:8\n')
+        expect((await execute(container, 'touch', '/volume/sub/f')).stderr).toContain('Read-only')
+      }).finally(() => must('umount /tmp/owned/sub'))
     })
   })
 
@@ -325,4 +428,4 @@ describeEngine('CRI', (runtime) => {
       expect((await look(container)).state).toBe(RUNNING)
       expect((await execute(container, 'echo', 'hello')).stdout).toBe('hello\n')
     }))
-})
+}

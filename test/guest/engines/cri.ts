@@ -35,7 +35,11 @@ export interface CriClient {
 /** What the answers that are looked at have. */
 export interface Answer {
   readonly runtimeName?: string
-  readonly runtimeHandlers?: readonly { readonly name: string }[]
+  readonly runtimeVersion?: string
+  readonly runtimeHandlers?: readonly {
+    readonly name: string
+    readonly features: Readonly<Record<'recursiveReadOnlyMounts' | 'userNamespaces', boolean>>
+  }[]
   readonly podSandboxId?: string
   readonly containerId?: string
   readonly url?: string

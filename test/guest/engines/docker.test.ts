@@ -1,8 +1,7 @@
-import { readFileSync, writeFileSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { writeFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe } from 'vitest'
 import { startDocker, stopDocker } from './docker.ts'
-import { buildByBuildKit } from './docker-build.ts'
-import { check, describeEngine, isRunning, must, readmeBlock, waitFor } from './rig.ts'
+import { check, describeEngine, must, readmeBlock } from './rig.ts'
 
 describeEngine('docker', (runtime) => {
   const script = (text: string) =>
@@ -148,15 +147,8 @@ describeEngine('docker', (runtime) => {
   describe('BuildKit', () => {
     const unit = '/etc/systemd/system/docker.service.d/buildkit.conf'
     const made = '/tmp/buildkit'
-    const build = (dockerfile: string, signal?: AbortSignal) => {
-      must(`cat >${made}/Dockerfile <<'END'\n${dockerfile}\nEND
-        tar -cf ${made}.tar -C ${made} .`)
-      return buildByBuildKit(
-        readFileSync(`${made}.tar`),
-        { t: 'built', networkmode: 'none' },
-        signal,
-      )
-    }
+    const context = (dockerfile: string) =>
+      `d=$(mktemp -d); printf '${dockerfile}\\n' >$d/Dockerfile; : >${made}/calls`
 
     beforeAll(() => {
       // Says that it was called, and which runtime is the build's is known.
@@ -172,24 +164,33 @@ describeEngine('docker', (runtime) => {
       must(`rm -r ${made} ${unit}; systemctl daemon-reload`)
     })
 
-    it('build with RUN', async () => {
-      await build('FROM box\nRUN echo hello >/made\nRUN cat /made >/copy')
-      expect(must('docker run --rm built cat /made /copy')).toBe('hello\nhello\n')
-      expect(must(`grep -c ' run ' ${made}/calls`)).toBe('2\n')
-    })
-
-    it('build: a RUN that fails', async () => {
-      expect(await build('FROM box\nRUN exit 7')).toContain('exit code: 7')
-    })
-
-    it('build: cancelled in the middle', async () => {
-      const caller = new AbortController()
-      const built = build('FROM box\nRUN sleep 54321', caller.signal)
-      await waitFor('the RUN', () => isRunning('sleep 54321'))
-      caller.abort()
-      await expect(built).rejects.toThrow('abort')
-      await waitFor('its end', () => !isRunning('sleep 54321'))
-    })
+    for (const build of ['docker build', 'docker buildx build']) {
+      run(
+        `${build}: RUN`,
+        `${context('FROM box\\nRUN echo hello >/made\\nRUN cat /made >/copy')}; ${build} -q --no-cache --network none -t built $d; docker run --rm built cat /made /copy; grep -c ' run ' ${made}/calls`,
+        /^hello\nhello\n2$/m,
+      )
+    }
+    run(
+      'RUN with a secret, a cache and a tmpfs',
+      `${context('FROM box\\nRUN --mount=type=secret,id=s --mount=type=cache,target=/c --mount=type=tmpfs,target=/t touch /c/f /t/f && cat /run/secrets/s >/made')}
+       echo hello >$d/s; docker build -q --no-cache --network none --secret id=s,src=$d/s -t built $d; docker run --rm built cat /made`,
+      /^hello$/m,
+    )
+    run(
+      'a RUN that fails',
+      `${context('FROM box\\nRUN exit 7')}; docker build --network none $d`,
+      /exit code: 7/,
+      1,
+    )
+    run(
+      'cancelled in the middle',
+      `${context('FROM box\\nRUN sleep 54321')}
+       await() { for _ in $(seq 300); do ! eval "$1" || return 0; sleep 0.2; done; return 1; }
+       docker build --network none $d & client=$!
+       await "pgrep -fx 'sleep 54321'"; kill $client; ! wait $client; await "! pgrep -fx 'sleep 54321'"`,
+      /CANCELED|canceled/,
+    )
   })
 
   describe('userns-remap', () => {

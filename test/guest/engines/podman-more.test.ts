@@ -268,6 +268,15 @@ describeEngine('podman-more', (runtime) => {
       `${shared}; ${inside('--mount type=bind,src=$d,dst=/m,ro', 'touch /m/sub/f')} && echo written`,
       /^written$/m,
     )
+    // No option of podman says so; newer ones ask the runtime's `features`.
+    run(
+      'bind: ro that a precreate hook makes recursive',
+      `${shared}; h=$(mktemp -d); printf '#!/bin/sh\\nsed s/\\\\"ro\\\\"/\\\\"rro\\\\"/g\\n' >$h/hook; chmod 755 $h/hook
+       printf '{"version":"1.0.0","hook":{"path":"%s/hook"},"when":{"always":true},"stages":["precreate"]}' $h >$h/hook.json
+       command ${podman} --hooks-dir $h run --rm --mount type=bind,src=$d,dst=/m,ro box touch /m/sub/f`,
+      /Read-only/,
+      1,
+    )
     run(
       'bind: bind-nonrecursive',
       `${shared}; touch $d/sub/f; ${inside('--mount type=bind,src=$d,dst=/m,bind-nonrecursive', 'ls /m/sub')} && echo end`,
@@ -727,6 +736,28 @@ describeEngine('podman-more', (runtime) => {
       systemctl daemon-reload; systemctl start quadlet; podman exec quadlet cat ${MEMORY}.max; systemctl is-active quadlet; systemctl show -P ControlGroup quadlet; sed s/0::// /proc/$(podman inspect -f '{{.State.Pid}}' quadlet)/cgroup`,
       /^67108864\nactive\n(.*)\n\1\/libpod-payload/m,
     )
+    // Such a unit starts what is there, or by --new makes and removes it.
+    for (const [flag, left] of [
+      ['', 'exited'],
+      [' --new', 'gone'],
+    ] as const) {
+      run(
+        `generate systemd${flag}: started, killed and restarted, stopped`,
+        `unit=container-$name; trap 'systemctl stop $unit; rm /run/systemd/system/$unit.service; systemctl daemon-reload; podman rm -f -t 0 $name >/dev/null' EXIT
+        podman create --name $name --memory 64m box sh -c 'trap "exit 0" TERM; while :; do sleep 0.1; done' >/dev/null
+        podman generate systemd --name --restart-policy always${flag} $name >/run/systemd/system/$unit.service
+        systemctl daemon-reload; systemctl start $unit; podman exec $name cat ${MEMORY}.max
+        main() { systemctl show -P MainPID $unit; }
+        old=$(main); cat /proc/$old/comm; podman kill $name >/dev/null
+        await new '[ $(main) -gt 0 ] && [ $(main) != $old ] && systemctl -q is-active $unit && echo new'; podman inspect -f '{{.OCIRuntime}}' $name
+        systemctl stop $unit; systemctl show -P Result -P ActiveState $unit
+        podman inspect -f '{{.State.Status}}' $name || echo gone`,
+        new RegExp(
+          `^67108864\\nconmon\\n.*${runtime.name}\\n(success\\ninactive|inactive\\nsuccess)\\n[\\s\\S]*${left}$`,
+          'm',
+        ),
+      )
+    }
     run(
       'socket activation',
       `exec 3</etc/hostname; env LISTEN_FDS=1 sh -c 'LISTEN_PID=$$ exec ${podman} run --rm box sh -c "echo \\$LISTEN_FDS \\$LISTEN_PID; cat <&3"'`,

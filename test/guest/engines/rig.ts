@@ -135,11 +135,11 @@ export async function expectNoTraces(ids: readonly string[]): Promise<void> {
   }
 }
 
-/** The first code block of the README below the heading: what users copy is what is tested. */
-export function readmeBlock(heading: string): string {
+/** A code block of the README below the heading, by default the first: what users copy is tested. */
+export function readmeBlock(heading: string, index = 0): string {
   const readme = readFileSync('bin/README.md', 'utf8')
-  const section = readme.split(`\n### ${heading}\n`)[1] ?? ''
-  const block = /^```\w+\n(.*?)^```/ms.exec(section)?.[1]
-  if (block === undefined) throw new Error(`README: no code block below ${heading}`)
+  const section = readme.split(`\n### ${heading}\n`)[1]?.split('\n### ')[0] ?? ''
+  const block = [...section.matchAll(/^```\w+\n(.*?)^```/gms)][index]?.[1]
+  if (block === undefined) throw new Error(`README: no code block ${index} below ${heading}`)
   return block
 }
