@@ -8,6 +8,7 @@ const CONTAINERS = 'test/containers/**/*.test.ts'
 /** They count children and fds, or keep something until they end: a process for each file. */
 const ALONE = [
   'test/engine/**/*.test.ts',
+  'test/resident/**/*.test.ts',
   'test/lower/kernel-*.test.ts',
   // Has another executor built, and runs files that may already have been imported.
   'test/native/executor-sanitized.test.ts',

@@ -34,6 +34,7 @@ export interface Program {
 const FRONT_SOURCES = [
   'front.c',
   'front-request.c',
+  'front-resident.c',
   'supervisor.c',
   'supervisor-message.c',
   'supervisor-notify.c',
@@ -60,10 +61,24 @@ export function runCompiler(args: readonly string[]): void {
   }
 }
 
-/** What a caller runs; becomes the Node of this path unless there is a `node` beside it. */
-export function buildFront(outputDirectory: string, nodePath = process.execPath): void {
+export interface FrontPaths {
+  /** Of the Node that the front becomes unless there is a `node` beside it; default: this one. */
+  readonly node?: string
+  /** Of the socket of the resident planner; default: there never is one. */
+  readonly residentSocket?: string
+  /** How long it waits for it; for tests on a machine that has much else to do. */
+  readonly residentPatienceMs?: number
+}
+
+/** What a caller runs. */
+export function buildFront(outputDirectory: string, paths: FrontPaths = {}): void {
   writeInstructionSet()
-  const defines = { NODE_PATH: JSON.stringify(nodePath) }
+  const { node = process.execPath, residentSocket = '/nonexistent', residentPatienceMs } = paths
+  const defines = {
+    NODE_PATH: JSON.stringify(node),
+    RESIDENT_SOCKET: JSON.stringify(residentSocket),
+    ...(residentPatienceMs && { RESIDENT_PATIENCE_MS: String(residentPatienceMs) }),
+  }
   mkdirSync(outputDirectory, { recursive: true })
   buildProgram({ name: 'tsrunc', sources: FRONT_SOURCES, defines }, outputDirectory)
 }
@@ -84,8 +99,8 @@ export function buildExecutor(outputDirectory: string): void {
   buildProgram(program, outputDirectory)
 }
 
-export function buildNative(outputDirectory: string): void {
-  buildFront(outputDirectory)
+export function buildNative(outputDirectory: string, residentSocket: string): void {
+  buildFront(outputDirectory, { residentSocket })
   buildExecutor(outputDirectory)
 }
 

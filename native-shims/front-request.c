@@ -5,7 +5,7 @@
 #include "front.h"
 
 #define MAGIC 0x51525354
-#define VERSION 1
+#define VERSION 2
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8U
 #endif
@@ -133,6 +133,7 @@ int record_request(const struct front *front, char *const *argv, bool descriptor
     request.descriptors = append_descriptors(&writer);
   request.arguments = append_strings(&writer, argv);
   request.variables = append_strings(&writer, front->environment);
+  append(&writer, RESIDENT_SOCKET, sizeof(RESIDENT_SOCKET));
   flush(&writer);
   syscall(__NR_pwrite64, writer.fd, &request, sizeof(request), 0);
   return writer.fd;

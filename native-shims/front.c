@@ -1,22 +1,24 @@
 /* Entry point of the front: who am I, where is Node, which of the two ways to go. */
 #include <linux/fcntl.h>
+#include <linux/signal.h>
 
 #include "front.h"
 
 #define ACCESS_EXISTS 0
 #define ACCESS_EXECUTE 1
 #define FEWEST_FILES 32
+#define SIGNAL_COUNT 64
 
 DEFINE_START(begin);
 
-struct vector {
+struct words {
   const void *base;
   size_t size;
 };
 
 void complain(const char *what, const char *subject)
 {
-  const struct vector parts[] = {
+  const struct words parts[] = {
     { "tsrunc: ", 8 },
     { what, string_length(what) },
     { " ", 1 },
@@ -54,11 +56,11 @@ static bool takes_next_word(const char *flag)
   return false;
 }
 
-/* The command is the first word that is neither a flag nor the value of one. */
-static bool wants_supervisor(char *const *argv)
+/* The first word that is neither a flag nor the value of one; NULL if there is none. */
+static const char *find_command(char *const *argv)
 {
   if (argv[0] == NULL)
-    return false;
+    return NULL;
   char *const *word = argv + 1;
   for (; *word != NULL && (*word)[0] == '-' && (*word)[1] != 0; word++) {
     if (is_equal(*word, "--")) {
@@ -66,9 +68,14 @@ static bool wants_supervisor(char *const *argv)
       break;
     }
     if (takes_next_word(*word) && *++word == NULL)
-      return false;
+      return NULL;
   }
-  return *word != NULL && (is_equal(*word, "run") || is_equal(*word, "exec"));
+  return *word;
+}
+
+static bool is_command(const char *command, const char *name)
+{
+  return command != NULL && is_equal(command, name);
 }
 
 static void join_path(char *path, size_t directory_length, const char *name)
@@ -130,6 +137,20 @@ int raise_descriptor(int fd, bool close_on_exec)
   give_up("too many open files:", "RLIMIT_NOFILE is too low");
 }
 
+void unblock_signals(void)
+{
+  const uint64_t none = 0;
+  syscall(__NR_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
+}
+
+void reset_signals(void)
+{
+  const uint64_t defaults[4] = { 0 };
+  for (int signal = 1; signal <= SIGNAL_COUNT; signal++)
+    syscall(__NR_rt_sigaction, signal, defaults, NULL, sizeof(defaults[0]));
+  unblock_signals();
+}
+
 void execute_node(const struct front *front, int request)
 {
   char digits[12];
@@ -157,9 +178,13 @@ __attribute__((noreturn, used)) static void begin(void **stack)
   front.environment = front.argv + (uintptr_t)stack[0] + 1;
   fill_stdio();
   record_limits(&front);
+  const char *command = find_command(front.argv);
+  int request = record_request(&front, front.argv, true);
+  if (!is_command(command, "serve"))
+    ask_resident(request);
   find_files(&front);
-  if (!wants_supervisor(front.argv))
-    execute_node(&front, record_request(&front, front.argv, true));
+  if (!is_command(command, "run") && !is_command(command, "exec"))
+    execute_node(&front, request);
   for (;;)
-    syscall(__NR_exit_group, supervise(&front));
+    syscall(__NR_exit_group, supervise(&front, request));
 }

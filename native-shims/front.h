@@ -1,6 +1,7 @@
 /*
- * The front: what a caller starts as `tsrunc`. It finds Node, records what Node would change,
- * and becomes Node, or, for a foreground `run` or `exec`, stays as the container's supervisor.
+ * The front: what a caller starts as `tsrunc`. It records what Node would change, and has a resident
+ * planner do the rest, where there is one. Otherwise it finds Node and becomes it, or, for a
+ * foreground `run` or `exec`, stays as the container's supervisor.
  * It never enters a container.
  */
 #ifndef TSRUNC_FRONT_H
@@ -42,7 +43,17 @@ void record_supervisor(int request, int fd);
 /* Becomes Node. */
 __attribute__((noreturn)) void execute_node(const struct front *front, int request);
 
+/*
+ * Has the resident planner carry out the request. Exits with the command's status; returns where
+ * there is none, or it is nothing for it.
+ */
+void ask_resident(int request);
+
+/* No signal blocked, all dispositions the default: what a program of ours starts with. */
+void reset_signals(void);
+void unblock_signals(void);
+
 /* Runs Node as a child, then stands in for the container's init until it ends; exit status. */
-int supervise(const struct front *front);
+int supervise(const struct front *front, int request);
 
 #endif

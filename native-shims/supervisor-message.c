@@ -1,29 +1,8 @@
 /* Messages from Node to the supervisor. */
 #include <linux/errno.h>
 
+#include "front-message.h"
 #include "supervisor.h"
-
-#define MSG_TRUNC 0x20
-#define MSG_CTRUNC 0x08
-#define MSG_DONTWAIT 0x40
-#define MSG_CMSG_CLOEXEC 0x40000000
-#define SOL_SOCKET 1
-#define SCM_RIGHTS 1
-
-struct vector {
-  void *base;
-  size_t size;
-};
-
-struct message_header {
-  void *name;
-  int name_size;
-  struct vector *vectors;
-  size_t vector_count;
-  void *control;
-  size_t control_size;
-  unsigned int flags;
-};
 
 #define MOST_DESCRIPTORS (sizeof(struct descriptors) / sizeof(int))
 

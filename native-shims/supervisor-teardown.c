@@ -5,7 +5,6 @@
 #include "supervisor.h"
 
 #define WAIT_ALL_KINDS 0x40000000
-#define SIGNAL_COUNT 64
 
 /* The executor's own numbers: src/lower/instruction-set.ts. */
 #define FD_PROGRAM 3
@@ -30,21 +29,6 @@ int wait_for_child(long pid)
       break;
   }
   return 0xff00;
-}
-
-void unblock_signals(void)
-{
-  const uint64_t none = 0;
-  syscall(__NR_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
-}
-
-/* Hooks get what Node would give them: no blocked signal, default dispositions. */
-static void reset_signals(void)
-{
-  const uint64_t defaults[4] = { 0 };
-  for (int signal = 1; signal <= SIGNAL_COUNT; signal++)
-    syscall(__NR_rt_sigaction, signal, defaults, NULL, sizeof(defaults[0]));
-  unblock_signals();
 }
 
 __attribute__((noreturn)) static void execute_teardown(const struct front *front,

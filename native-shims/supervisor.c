@@ -8,12 +8,10 @@
 #include <linux/signal.h>
 #include <linux/signalfd.h>
 
+#include "front-message.h"
 #include "instruction-set.generated.h"
 #include "supervisor.h"
 
-#define AF_UNIX 1
-#define SOCK_SEQPACKET 5
-#define SOCK_CLOEXEC O_CLOEXEC
 #define WAIT_NO_HANG 1
 #define WAIT_ALL_KINDS 0x40000000
 #define SOCKET 3
@@ -55,9 +53,8 @@ __attribute__((noreturn)) static void become_node(const struct front *front, int
 }
 
 /* Starts Node; its end of the socket pair is in the request, ours is SOCKET. */
-static int start_node(const struct front *front)
+static int start_node(const struct front *front, int request)
 {
-  int request = record_request(front, front->argv, true);
   int ends[2];
   if (syscall(__NR_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
     give_up("cannot create", "a socket pair");
@@ -241,12 +238,12 @@ static int stand_in(struct orders *orders)
   return status;
 }
 
-int supervise(const struct front *front)
+int supervise(const struct front *front, int request)
 {
   static struct orders orders = { .page = -1 };
   start_terminal(front->argv);
   become_reaper();
-  orders.node = start_node(front);
+  orders.node = start_node(front, request);
   if (has_ended(orders.node, &orders)) {
     int status = wait_for_child(orders.node);
     /* Node undoes what fails; only when it was killed, someone else must. */

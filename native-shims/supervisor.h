@@ -69,7 +69,6 @@ enum received receive_orders(int socket, struct orders *orders);
 int to_exit_status(int wait_status);
 /* Waits for a child and reaps every orphan meanwhile; its wait status, a failure where pid < 0. */
 int wait_for_child(long pid);
-void unblock_signals(void);
 /* Waits for at most so long; whether one of the sources has news. */
 bool poll_sources(struct pollfd *sources, size_t count, int milliseconds);
 

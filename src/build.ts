@@ -4,12 +4,14 @@
  * `npm run dist` makes a tarball of the same.
  */
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import {
   copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -38,6 +40,26 @@ const noChildProcess: Plugin = {
 const MAIN = {
   banner: `(function(require,module,__filename){"use strict";const bundleUrl=require('node:url').pathToFileURL(__filename).href;`,
   footer: '})',
+}
+
+/**
+ * Where the resident planner of this build listens: the front of another build does not find it, so
+ * that both halves of each pair are of one make.
+ */
+const RESIDENT_SOCKET = `/run/tsrunc-${identifyBuild()}.sock`
+
+/** A hash of all that the build is made from. */
+function identifyBuild(): string {
+  const hash = createHash('sha256').update(describeCommit())
+  for (const folder of ['src', 'native-shims', 'schemas']) {
+    const names = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    for (const name of names
+      .filter((name) => /^(?!.*generated).*\.(ts|c|h|json)$/.test(name))
+      .toSorted()) {
+      hash.update(name).update(readFileSync(join(folder, name)))
+    }
+  }
+  return hash.update(readFileSync('package-lock.json')).digest('hex').slice(0, 12)
 }
 
 async function bundle(
@@ -123,7 +145,7 @@ function install(from: string, to: string): void {
 /** Everything that the runtime consists of, but Node. */
 async function fill(directory: string): Promise<void> {
   await compileSchemas()
-  await buildNative(realpathSync(directory))
+  await buildNative(realpathSync(directory), RESIDENT_SOCKET)
   await bundle('src/main.ts', join(directory, 'tsrunc.js'), MAIN)
   copyForeignFunctionLibrary(directory)
   await recordCodeCaches(directory)

@@ -7,20 +7,25 @@ import { describeFailure } from './cli/failure.ts'
 import { createLog, type Log, openSink, salvageLogFlags } from './cli/log.ts'
 import { parseInvocation } from './cli/program.ts'
 import { UsageError } from './errors.ts'
-import { readRequest } from './host/request.ts'
+import { type Request, readRequest } from './host/request.ts'
 
-async function main(): Promise<number> {
+/**
+ * Carries out one command; its exit status. Undefined, and nothing was done, if it lasts and a
+ * worker of the resident planner was asked.
+ */
+async function answer(readOwn: () => Request, isWorker: boolean): Promise<number | undefined> {
   let log: Log = createLog({ logFormat: 'text', logLevel: 'warning' })
   let subject = ''
   let failureStatus = 1
   try {
-    const request = readRequest(findRequest())
+    const request = readOwn()
     const { log: target, ...flags } = salvageLogFlags(request.argv)
     log = createLog(flags)
     if (target !== undefined) log = createLog(flags, await openSink(target, flags.logFormat))
     const invocation = await parseInvocation(request)
     subject = invocation.subject
     failureStatus = invocation.failureStatus
+    if (isWorker && invocation.lasts) return undefined
     const { globals } = invocation
     const flushLog = () => print(2, log.finish())
     const outcome = await invocation.run({
@@ -30,6 +35,7 @@ async function main(): Promise<number> {
       flushLog,
       print: (text) => print(1, text),
       architecture: findArchitecture(),
+      answer: (other) => answer(() => other, true),
     })
     flushLog()
     print(1, outcome.output ?? '')
@@ -81,4 +87,4 @@ function write(fd: number, bytes: Uint8Array): number {
 }
 
 // Not process.exitCode: nothing that a command left open may keep the process.
-void main().then((code) => process.exit(code))
+void answer(() => readRequest(findRequest()), false).then((code) => process.exit(code))

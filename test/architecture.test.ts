@@ -15,7 +15,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   sys: ['sys', 'config', 'host', 'version.ts'],
   state: ['state', 'config', 'plan', 'lower', 'sys'],
   engine: ['engine', 'config', 'host', 'plan', 'lower', 'state', 'sys', 'version.ts'],
-  cli: ['cli', 'config', 'host', 'fields', 'plan', 'lower', 'engine', 'state', 'sys', 'version.ts'],
+  resident: ['resident', 'engine', 'host', 'sys'],
+  cli: [
+    ...['cli', 'config', 'host', 'fields', 'plan', 'lower', 'engine', 'resident', 'state', 'sys'],
+    'version.ts',
+  ],
 }
 
 /** Same result on any machine, without root: no files, no processes, no system calls. */

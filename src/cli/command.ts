@@ -13,6 +13,11 @@ export interface Context {
   /** Prints at once, for commands that go on; false when nobody reads any more. */
   readonly print: (text: string) => boolean
   readonly architecture: 'x64' | 'arm64'
+  /**
+   * Carries out another command in this process; its exit status, or undefined where it is one that
+   * lasts: then nothing was done.
+   */
+  readonly answer: (request: Request) => Promise<number | undefined>
 }
 
 export interface Outcome {
@@ -33,6 +38,8 @@ export interface CommandDefinition {
   readonly stopsAtPositional?: boolean
   /** Exit status when `run` throws; 1 if absent. */
   readonly failureStatus?: number
+  /** Whether it goes on for as long as a container or its caller does; absent: it does not. */
+  readonly lasts?: (flags: Flags) => boolean
   readonly run: (
     positionals: readonly string[],
     flags: Flags,

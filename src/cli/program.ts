@@ -30,6 +30,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<CommandDefinition>>> = {
   restore: async () => (await import('./commands/restore.ts')).restore,
   features: async () => (await import('./commands/features.ts')).features,
   plan: async () => (await import('./commands/plan.ts')).plan,
+  serve: async () => (await import('./commands/serve.ts')).serve,
   completion: async () => (await import('./commands/completion.ts')).completion,
   bundle: async () => (await import('./commands/bundle-new.ts')).bundleNew,
 }
@@ -40,6 +41,8 @@ export interface Invocation {
   readonly subject: string
   /** Exit status when `run` throws. */
   readonly failureStatus: number
+  /** Of no use to a worker of the resident planner, which others wait for. */
+  readonly lasts: boolean
   readonly run: (context: Context) => Promise<Outcome> | Outcome
 }
 
@@ -54,6 +57,7 @@ export async function parseInvocation(request: Request): Promise<Invocation> {
     globals,
     subject: '',
     failureStatus: 1,
+    lasts: false,
     run: async () => ({ output: await output() }),
   })
   if (version === true && help !== true) return answer(renderVersion)
@@ -94,12 +98,13 @@ async function parseCommand(
   const options = command.opts<Flags>()
   if (options.help === true) {
     const run = () => ({ output: command.helpInformation() })
-    return { subject: '', failureStatus: 1, run }
+    return { subject: '', failureStatus: 1, lasts: false, run }
   }
   checkCount(name, definition.positionals, positionals)
   return {
     subject: [name, ...positionals.slice(0, hasVerb(definition) ? 2 : 1)].join(' '),
     failureStatus: definition.failureStatus ?? 1,
+    lasts: definition.lasts?.(options) ?? false,
     run: (context) => definition.run(positionals, options, context),
   }
 }

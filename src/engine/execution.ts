@@ -7,11 +7,11 @@ import { listInstructions } from '../lower/listing.ts'
 import { monotonicMs } from '../sys/clock.ts'
 import { closeFd } from '../sys/fd.ts'
 import { createMemfd, createSealedMemfd, sealExecutable } from '../sys/memfd.ts'
-import { type ChildEnd, waitForChild, waitPidfd } from '../sys/process.ts'
+import { type ChildEnd, waitPidfd } from '../sys/process.ts'
 import { createSocketPair, shutdownWrites } from '../sys/socket.ts'
-import { spawnExecutable } from '../sys/spawn.ts'
 import { type ExecutableNotes, explainFailure } from './explain.ts'
 import { executorPath } from './installation.ts'
+import { reapChild, spawnChild } from './parent.ts'
 import { type Answer, type Meeting, receiveMeeting, sendAnswer } from './protocol.ts'
 
 /** How long the processes of a program that was given up may take to leave. */
@@ -19,7 +19,7 @@ const END_TIMEOUT_MS = 10_000
 
 export interface Execution {
   readonly program: Program
-  /** Lane 0, a child of this process. */
+  /** Lane 0, a child of this process or of the front (engine/parent.ts). */
   readonly pid: number
   readonly control: number
   readonly status: number
@@ -46,7 +46,7 @@ export function openExecutor(): number {
   return executable
 }
 
-/** Starts the program; its lane 0 is a child of this process. */
+/** Starts the program. */
 export function startExecution(input: ExecutionInput): Execution {
   const status = input.status ?? createMemfd('tsrunc-status')
   ftruncateSync(status, STATUS_SIZE)
@@ -54,19 +54,15 @@ export function startExecution(input: ExecutionInput): Execution {
   const program = createSealedMemfd('tsrunc-program', input.program.bytes)
   try {
     const [stdin, stdout, stderr] = input.stdio ?? [0, 1, 2]
-    const pid = spawnExecutable(
-      openExecutor(),
-      ['tsrunc'],
-      [
-        { from: stdin, to: 0 },
-        { from: stdout, to: 1 },
-        { from: stderr, to: 2 },
-        { from: program, to: FD.program },
-        { from: theirs, to: FD.control },
-        { from: status, to: FD.status },
-        ...givenDescriptors(input),
-      ],
-    )
+    const pid = spawnChild(openExecutor(), [
+      { from: stdin, to: 0 },
+      { from: stdout, to: 1 },
+      { from: stderr, to: 2 },
+      { from: program, to: FD.program },
+      { from: theirs, to: FD.control },
+      { from: status, to: FD.status },
+      ...givenDescriptors(input),
+    ])
     return { program: input.program, pid, control, status }
   } catch (error) {
     closeFd(control)
@@ -124,7 +120,7 @@ export function readStatusPage(status: number): Buffer {
 
 /** Waits for lane 0 and reaps it; the words for how it ended. */
 export function reapExecution(execution: Execution): { ended: string; succeeded: boolean } {
-  execution.end ??= waitForChild(execution.pid)
+  execution.end ??= reapChild(execution.pid)
   const { code, signal } = execution.end
   if (signal !== undefined) return { ended: `was killed by signal ${signal}`, succeeded: false }
   return { ended: `exited with status ${code}`, succeeded: code === 0 }

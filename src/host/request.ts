@@ -11,6 +11,7 @@
  *     16 × {u64 soft, u64 hard}                       limits in the order of RLIMIT_*
  *     descriptors × u32                               open fds from 3 on, ascending
  *     arguments × bytes 0, variables × bytes 0        argv with argv[0], then the environment
+ *     bytes 0                                         where the front looks for a resident planner
  *
  * Strings are UTF-8, as all that they are compared with or written to is (config.json, state.json).
  * An argument that is not UTF-8 is refused: with replacement characters it would name another file.
@@ -33,10 +34,12 @@ export interface Request {
   readonly pid: number
   /** The socket to the supervisor (engine/supervisor-protocol.ts); absent: there is none. */
   readonly supervisor?: number
+  /** Where fronts of this build look for a resident planner (resident/manager.ts). */
+  readonly residentSocket: string
 }
 
 const MAGIC = 0x5152_5354
-const VERSION = 1
+const VERSION = 2
 const HEADER = { arguments: 8, variables: 12, descriptors: 16, supervisor: 20, pid: 24 } as const
 const LIMITS_OFFSET = 32
 const LIMIT_SIZE = 16
@@ -79,11 +82,12 @@ export function decodeRequest(file: Buffer): Request {
   const argumentCount = file.readUInt32LE(HEADER.arguments)
   return {
     argv: strings.slice(0, argumentCount).map(decodeArgument),
-    env: decodeEnvironment(strings.slice(argumentCount)),
+    env: decodeEnvironment(strings.slice(argumentCount, -1)),
     limits: readLimits(file),
     descriptors,
     pid: file.readInt32LE(HEADER.pid),
     ...(supervisor >= 0 && { supervisor }),
+    residentSocket: strings.at(-1)?.toString() ?? '',
   }
 }
 

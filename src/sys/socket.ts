@@ -8,6 +8,7 @@ const SOCK_STREAM = 1
 const SOCK_DGRAM = 2
 const SOCK_SEQPACKET = 5
 const SOCK_CLOEXEC = 0o2000000
+const SOCK_NONBLOCK = 0o4000
 const SOL_SOCKET = 1
 const SO_SNDTIMEO = 21
 const SEND_TIMEOUT_S = 10
@@ -42,13 +43,26 @@ export function createSocketPair(): readonly [number, number] {
   return [pair[0] ?? -1, pair[1] ?? -1]
 }
 
-/** A listening SOCK_SEQPACKET socket at a path of at most 107 bytes. */
-export function listenUnix(path: string): number {
-  return withSocket(SOCK_SEQPACKET, (fd) => {
+/**
+ * A listening SOCK_SEQPACKET socket at a path of at most 107 bytes. With a `backlog` of its own, for
+ * several processes to accept from: whoever comes too late is not kept waiting, nor who connects
+ * while as many already wait.
+ */
+export function listenUnix(path: string, backlog?: number): number {
+  const nonBlocking = backlog === undefined ? 0 : SOCK_NONBLOCK
+  return withSocket(SOCK_SEQPACKET | nonBlocking, (fd) => {
     const name = encodeAddress(path)
     callKernel('bind', [fd, name, name.length], `bind(${JSON.stringify(path)})`)
-    callKernel('listen', [fd, BACKLOG], `listen(${JSON.stringify(path)})`)
+    callKernel('listen', [fd, backlog ?? BACKLOG], `listen(${JSON.stringify(path)})`)
   })
+}
+
+/** accept4(2): a connection, or undefined where somebody else took it or it is gone again. */
+export function acceptConnection(listening: number): number | undefined {
+  const tolerated = ['EAGAIN', 'ECONNABORTED', 'EINTR']
+  const call = `accept4(${listening})`
+  const fd = callKernel('accept4', [listening, 0, 0, SOCK_CLOEXEC], call, tolerated)
+  return fd < 0 ? undefined : fd
 }
 
 /** A datagram socket with a name. */
@@ -62,16 +76,16 @@ export function bindDatagram(path: string): number {
 const KINDS = { seqpacket: SOCK_SEQPACKET, stream: SOCK_STREAM, datagram: SOCK_DGRAM } as const
 
 /**
- * connect(2) to a listening socket; `kind` is what the listener made. One of somebody else's is
- * waited for no longer than that, at connect as at each send: then it is EAGAIN.
+ * connect(2) to a listening socket; `kind` is what the listener made. It is waited for no longer than
+ * that, at connect as at each send: then it is EAGAIN. Packets are our own processes': no limit.
  */
 export function connectUnix(
   path: string,
   kind: keyof typeof KINDS = 'seqpacket',
-  seconds = SEND_TIMEOUT_S,
+  seconds = kind === 'seqpacket' ? undefined : SEND_TIMEOUT_S,
 ): number {
   return withSocket(KINDS[kind], (fd) => {
-    if (kind !== 'seqpacket') limitSends(fd, seconds)
+    if (seconds !== undefined) limitSends(fd, seconds)
     const name = encodeAddress(path)
     callKernel('connect', [fd, name, name.length], `connect(${JSON.stringify(path)})`)
   })

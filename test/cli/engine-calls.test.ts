@@ -7,7 +7,14 @@ const COMMANDS = (await describeProgram()).map((command) => command.name().split
 
 function parse(words: readonly string[]) {
   const argv = ['tsrunc', ...words]
-  return parseInvocation({ argv, env: new Map(), limits: {}, descriptors: [], pid: 1 })
+  return parseInvocation({
+    argv,
+    env: new Map(),
+    limits: {},
+    descriptors: [],
+    pid: 1,
+    residentSocket: '',
+  })
 }
 
 /** `--root R create ID`: the first word that is a command. */

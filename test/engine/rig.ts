@@ -93,7 +93,14 @@ export function readRequest(): Request {
     const name = LIMIT_NAMES[title ?? '']
     if (name !== undefined) limits[name] = { soft: toLimit(soft), hard: toLimit(hard) }
   }
-  return { argv: ['tsrunc'], env: new Map(), limits, descriptors: [], pid: process.pid }
+  return {
+    argv: ['tsrunc'],
+    env: new Map(),
+    limits,
+    descriptors: [],
+    pid: process.pid,
+    residentSocket: '',
+  }
 }
 
 const LIMIT_NAMES: Readonly<Record<string, string>> = {

@@ -12,7 +12,7 @@ const DIRECTORY = resolve('native-shims')
 const SOURCES = readdirSync(DIRECTORY)
   .filter((name) => name.endsWith('.c'))
   .map((name) => join(DIRECTORY, name))
-const NODE_PATH = '-DNODE_PATH="/usr/bin/node"'
+const DEFINES = ['-DNODE_PATH="/usr/bin/node"', '-DRESIDENT_SOCKET="/nonexistent"']
 const ARM64_COMPILER = 'aarch64-linux-gnu-gcc'
 
 /** Bits of e_phdr's p_flags. */
@@ -69,7 +69,7 @@ describe('the executor', () => {
 })
 
 test('the static analyzer has nothing to say', { timeout: 60_000 }, () => {
-  const flags = ['-std=c17', '-O2', '-ffreestanding', '-Wall', '-Wextra', '-Werror', NODE_PATH]
+  const flags = ['-std=c17', '-O2', '-ffreestanding', '-Wall', '-Wextra', '-Werror', ...DEFINES]
   writeInstructionSet()
   for (const source of SOURCES) {
     runCompiler([...flags, '-fanalyzer', '-c', source, '-o', '/dev/null'])
@@ -79,7 +79,7 @@ test('the static analyzer has nothing to say', { timeout: 60_000 }, () => {
 const arm64 = spawnSync(ARM64_COMPILER, ['--version']).status === 0
 
 test.skipIf(!arm64)(`compiles for arm64${arm64 ? '' : `: no ${ARM64_COMPILER} here`}`, () => {
-  const flags = ['-std=c17', '-Os', '-ffreestanding', '-Wall', '-Wextra', '-Werror', NODE_PATH]
+  const flags = ['-std=c17', '-Os', '-ffreestanding', '-Wall', '-Wextra', '-Werror', ...DEFINES]
   writeInstructionSet()
   for (const source of SOURCES) {
     execFileSync(ARM64_COMPILER, [...flags, '-c', source, '-o', '/dev/null'], { stdio: 'pipe' })

@@ -85,7 +85,7 @@ test('a missing bundle is one line of error', () => {
 test.each(['state', 'run'])('a missing Node is one line of error of %s', (command) => {
   using rig = openRig()
   rmSync(rig.path('node'))
-  buildFront(rig.directory, '/nonexistent/node')
+  buildFront(rig.directory, { node: '/nonexistent/node' })
   const { status, stderr } = rig.run([command])
   expect({ status, stderr }).toEqual({
     status: 1,
@@ -96,7 +96,7 @@ test.each(['state', 'run'])('a missing Node is one line of error of %s', (comman
 test('a node beside it that is not executable is passed over', () => {
   using rig = openRig()
   chmodSync(rig.path('node'), 0o644)
-  buildFront(rig.directory, '/nonexistent/node')
+  buildFront(rig.directory, { node: '/nonexistent/node' })
   expect(rig.run(['state']).stderr).toBe('tsrunc: cannot execute /nonexistent/node\n')
 })
 

@@ -12,6 +12,7 @@ export const events: CommandDefinition = {
       .option('--interval <duration>', 'how often', '5s')
       .option('--stats', 'once, now; no OOM kills')
   },
+  lasts: (flags) => !isSet(flags, 'stats'),
   run(ids, flags, { globals, print }) {
     const interval = parseDuration('--interval', textFlag(flags, 'interval') ?? '')
     const tell = (event: ContainerEvent) => print(`${stringifyJson(event)}\n`)

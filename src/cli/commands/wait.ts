@@ -7,6 +7,7 @@ const STATUS_UNKNOWN = 125
 export const wait: CommandDefinition = {
   summary: "wait for the end of a container's process and print its exit status",
   positionals: ['ID'],
+  lasts: () => true,
   run([id = ''], _flags, { globals }) {
     const status = waitForContainer(globals.root, id)
     if (status !== undefined) return { output: `${status}\n` }

@@ -1,0 +1,263 @@
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { closeFd } from '../../src/sys/fd.ts'
+import { waitForChild } from '../../src/sys/process.ts'
+import { connectUnix, sendMessage } from '../../src/sys/socket.ts'
+import { childrenOf } from '../children.ts'
+import {
+  type AskOptions,
+  ask,
+  COLD,
+  closeRig,
+  descriptorsOf,
+  makeBundle,
+  openRig,
+  type Rig,
+  serve,
+  startAsking,
+  stop,
+  waitUntil,
+  whyNot,
+  workersOf,
+} from './rig.ts'
+
+const reason = whyNot()
+/** What the front says that was refused, or found nobody: it has no Node. */
+const NO_NODE = /^tsrunc: cannot find .*alone\/tsrunc\.cjs\n$/
+let rig: Rig
+let manager: Awaited<ReturnType<typeof serve>>
+
+describe.skipIf(reason !== undefined)(`a resident planner${reason ? ` (${reason})` : ''}`, () => {
+  beforeAll(() => {
+    rig = openRig()
+  })
+
+  afterAll(() => {
+    closeRig(rig)
+  })
+
+  beforeEach(async () => {
+    manager = await serve(rig)
+  })
+
+  afterEach(async () => {
+    await stop(manager)
+  })
+
+  const root = () => ['--root', join(rig.directory, 'state')]
+
+  function remove(id: string): void {
+    const { status, stderr } = ask(rig, [...root(), 'delete', '--force', id], {}, COLD)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    reapOrphans()
+  }
+
+  function reapOrphans(): void {
+    for (const { pid, isZombie } of childrenOf(process.pid)) if (isZombie) waitForChild(pid)
+  }
+
+  /** A create that takes as long as its hook, once that runs. */
+  async function createSlowly(id: string) {
+    const begun = join(rig.directory, `${id}.begun`)
+    const bundle = makeBundle(rig, id, (config) => {
+      const args = ['sh', '-c', `: >${begun}; exec sleep 60`]
+      config.hooks = { createRuntime: [{ path: '/bin/sh', args, timeout: 30 }] }
+    })
+    const asking = startAsking(rig, [...root(), 'create', '--bundle', bundle, id])
+    await waitUntil('the hook', () => existsSync(begun))
+    return asking
+  }
+
+  it('is what the front needs no Node for', async () => {
+    expect(ask(rig, ['--version'])).toMatchObject({ status: 0, stderr: '' })
+    await stop(manager)
+    expect(ask(rig, ['--version']).stderr).toMatch(NO_NODE)
+  })
+
+  it.each([
+    [[]],
+    [['--help']],
+    [['features']],
+    [['spec', '--bundle', '/nonexistent']],
+    [['state', 'none']],
+    [['--log-format', 'json', 'state', 'none']],
+    [['--log', '/nonexistent/log', 'state', 'none']],
+    [['kill', 'none', 'NOSIGNAL']],
+    [['nonsense']],
+    [['delete', '--force', 'none']],
+    [['exec', '--detach', 'none', 'true']],
+    [['create', '--bundle', '/nonexistent', 'none']],
+    [['list', '--format', 'xml']],
+  ])('answers %j as without', (args: string[]) => {
+    const hideTime = (text: string) => text.replace(/\d{4}-\d\d-\d\dT[\d:]+Z/, 'TIME')
+    const [warm, cold] = [rig.front, COLD].map((front) => {
+      const { status, stdout, stderr } = ask(rig, [...root(), ...args], {}, front)
+      return { status, stdout, stderr: hideTime(stderr) }
+    })
+    expect(warm).toEqual(cold)
+  })
+
+  it("makes containers in the caller's place", async () => {
+    const bundle = makeBundle(rig, 'place')
+    const asked = { cwd: bundle, before: 'umask 027; ulimit -Sn 333; ulimit -c 0' }
+    const run = ask(rig, [...root(), 'run', '-d', '--pid-file', 'pid', 'place'], asked)
+    expect(run).toEqual({ status: 0, stdout: '', stderr: '' })
+    const pid = Number(readFileSync(join(bundle, 'pid'), 'utf8'))
+    expect(statSync(join(bundle, 'pid')).mode & 0o777).toBe(0o640)
+    expect(childrenOf(process.pid).map((child) => child.pid)).toContain(pid)
+    expect(readFileSync(`/proc/${pid}/limits`, 'utf8')).toMatch(/Max open files +333 /)
+    const state = ask(rig, [...root(), 'state', 'place'])
+    expect(JSON.parse(state.stdout)).toMatchObject({ pid, bundle, status: 'running' })
+    expect(ask(rig, [...root(), 'exec', '-d', 'place', '/probe', 'exit', '0']).status).toBe(0)
+    expect(ask(rig, [...root(), 'kill', 'place', 'KILL']).status).toBe(0)
+    // The container's init is not gone before the process of exec is.
+    await waitUntil('the end', () => {
+      reapOrphans()
+      return !existsSync(`/proc/${pid}`)
+    })
+    expect(ask(rig, [...root(), 'delete', 'place'])).toMatchObject({ status: 0, stderr: '' })
+  })
+
+  it.each<[string, string[], AskOptions]>([
+    ['a foreground run', ['run', 'x'], {}],
+    ['a foreground exec', ['exec', 'x', 'true'], {}],
+    ['wait', ['wait', 'x'], {}],
+    ['a stream of events', ['events', 'x'], {}],
+    ['passing fds on', ['create', '--preserve-fds', '1', 'x'], {}],
+    ['a path of an fd', ['create', '--pid-file', '/dev/fd/7', 'x'], {}],
+    ['LISTEN_FDS', ['create', 'x'], { env: { LISTEN_FDS: '1' } }],
+    ['NOTIFY_SOCKET', ['start', 'x'], { env: { NOTIFY_SOCKET: '/x' } }],
+    ['an argument that is not UTF-8', ['state'], { before: 'set -- "$@" "$(printf "\\377")"' }],
+    ['another network namespace', ['state', 'x'], { by: ['unshare', '-n'] }],
+    ['another mount namespace', ['state', 'x'], { by: ['unshare', '-m'] }],
+    ['another user namespace', ['state', 'x'], { by: ['unshare', '-Ur'] }],
+    ['a pid namespace for children', ['state', 'x'], { by: ['unshare', '-p'] }],
+    ['fewer capabilities', ['state', 'x'], { by: ['setpriv', '--bounding-set', '-sys_boot'] }],
+    ['no_new_privs', ['state', 'x'], { by: ['setpriv', '--no-new-privs'] }],
+    ['another group', ['state', 'x'], { by: ['setpriv', '--regid', '7', '--keep-groups'] }],
+    ['another user', ['state', 'x'], { by: ['setpriv', '--reuid', '7', '--keep-groups'] }],
+  ])('refuses %s', (_what, args, options) => {
+    const before = workersOf(manager)
+    const stderr = ask(rig, args, options).stderr
+    expect(stderr).toMatch(NO_NODE)
+    expect(workersOf(manager)).toEqual(before)
+  })
+
+  it('leaves nothing of a command to the next one', async () => {
+    const bundle = makeBundle(rig, 'fds', (config) => {
+      config.mounts.push({ destination: '/none', type: 'nonsense', source: 'none' })
+    })
+    const [worker = 0] = workersOf(manager)
+    // That to its manager and that where it listens: the front may be gone before its own is closed.
+    const isIdle = () => descriptorsOf(worker).filter((fd) => fd.includes('socket')).length === 2
+    ask(rig, [...root(), 'state', 'none'])
+    await waitUntil('an idle worker', isIdle)
+    const before = descriptorsOf(worker)
+    for (let i = 0; i < 3; i++) {
+      const failed = ask(rig, [...root(), 'create', '--bundle', bundle, 'fds'], { cwd: '/usr' })
+      expect(failed).toMatchObject({ status: 1, stderr: expect.stringContaining('/mounts/') })
+      ask(rig, [...root(), '--log', join(rig.directory, 'log'), 'state', 'none'])
+    }
+    expect(workersOf(manager)).toEqual([worker])
+    await waitUntil('an idle worker', isIdle)
+    expect(descriptorsOf(worker)).toEqual(before)
+    expect(statSync(`/proc/${worker}/cwd`).ino).toBe(statSync('/').ino)
+  })
+
+  it('that is busy keeps nobody waiting', async () => {
+    const slow = await createSlowly('busy')
+    const began = performance.now()
+    for (let i = 0; i < 3; i++) expect(ask(rig, ['--version'], {}, rig.whole).status).toBe(0)
+    expect(performance.now() - began).toBeLessThan(2000)
+    slow.child.kill('SIGKILL')
+    await slow.ended
+    remove('busy')
+  })
+
+  it('ends a command with its front, and serves on', async () => {
+    const before = workersOf(manager)
+    const { child, ended } = await createSlowly('front-killed')
+    child.kill('SIGKILL')
+    await ended
+    await waitUntil('another worker', () => {
+      const now = workersOf(manager)
+      return now.length === 1 && now[0] !== before[0]
+    })
+    await waitUntil('its answer', () => ask(rig, ['--version']).status === 0)
+    remove('front-killed')
+  })
+
+  it('that is killed ends the command with an error', async () => {
+    const { ended } = await createSlowly('worker-killed')
+    for (const worker of workersOf(manager)) process.kill(worker, 'SIGKILL')
+    const { status, stderr } = await ended
+    expect(status).toBe(1)
+    expect(stderr).toContain('tsrunc: the resident planner ended before the command did\n')
+    remove('worker-killed')
+    await waitUntil('another worker', () => ask(rig, ['--version']).status === 0)
+  })
+
+  it('that is stopped finishes what it is at, and leaves no socket', async () => {
+    const begun = join(rig.directory, 'finishes.begun')
+    const bundle = makeBundle(rig, 'finishes', (config) => {
+      const args = ['sh', '-c', `: >${begun}; exec sleep 1`]
+      config.hooks = { createRuntime: [{ path: '/bin/sh', args }] }
+    })
+    const { ended } = startAsking(rig, [...root(), 'create', '--bundle', bundle, 'finishes'])
+    await waitUntil('the hook', () => existsSync(begun))
+    await stop(manager)
+    expect(await ended).toEqual({ status: 0, stdout: '', stderr: '' })
+    expect(existsSync(rig.socket)).toBe(false)
+    remove('finishes')
+  })
+
+  it('whose manager is killed leaves, and the next one takes its place', async () => {
+    const workers = workersOf(manager)
+    await stop(manager, 'SIGKILL')
+    await waitUntil('the end of the worker', () => {
+      reapOrphans()
+      return !workers.some((pid) => existsSync(`/proc/${pid}`))
+    })
+    expect(ask(rig, ['--version']).stderr).toMatch(NO_NODE)
+    expect(existsSync(rig.socket)).toBe(true)
+    manager = await serve(rig)
+  })
+
+  it('is there once, and for root alone', () => {
+    const second = ask(rig, ['serve'], {}, rig.whole)
+    expect(second.status).toBe(1)
+    expect(second.stderr).toContain(`somebody else serves at ${rig.socket}`)
+    expect(statSync(rig.socket).mode & 0o777).toBe(0o600)
+  })
+
+  it.each<[string, (socket: number) => void]>([
+    ['leaves at once', () => {}],
+    ['sends what is no message', (socket) => sendMessage(socket, Buffer.alloc(100, 1), [])],
+    ['sends half of one', (socket) => sendMessage(socket, Buffer.from([2]), [])],
+    ['sends no fds', (socket) => sendMessage(socket, Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), [])],
+    [
+      'sends no request',
+      (socket) => sendMessage(socket, Buffer.from([2, 0, 0, 0, 0, 0, 0, 0]), [0, 0, 0, 0, 0, 0]),
+    ],
+  ])('is not troubled by who %s', async (_what, misbehave) => {
+    const before = workersOf(manager)
+    const socket = connectUnix(rig.socket)
+    misbehave(socket)
+    closeFd(socket)
+    await waitUntil('its answer', () => ask(rig, ['--version']).status === 0)
+    expect(workersOf(manager)).toEqual(before)
+  })
+
+  it('does not wait for who says nothing', async () => {
+    const socket = connectUnix(rig.socket)
+    await waitUntil('its answer', () => ask(rig, ['--version']).status === 0)
+    closeFd(socket)
+  })
+
+  it('prints a unit that starts it', () => {
+    const unit = ask(rig, ['serve', '--print-unit'], {}, rig.whole)
+    expect(unit.stdout).toContain(`ExecStart=${rig.whole} serve\n`)
+    writeFileSync(join(rig.directory, 'tsrunc.service'), unit.stdout)
+  })
+})

@@ -1,0 +1,168 @@
+/**
+ * A resident planner of its own, with a front that finds it and has no Node to fall back on: what it
+ * does, a worker did.
+ */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { buildFront } from '../../native-shims/build.ts'
+import { stringifyJson } from '../../src/config/stringify-json.ts'
+import { callKernel } from '../../src/sys/ffi.ts'
+import { childrenOf } from '../children.ts'
+import { baseConfig, type Config } from '../containers/config.ts'
+
+const PR_SET_CHILD_SUBREAPER = 36
+const PATIENCE_MS = 10_000
+let counter = 0
+
+export interface Rig {
+  readonly directory: string
+  readonly socket: string
+  /** The front that has no Node. */
+  readonly front: string
+  /** The same with all of tsrunc beside it. */
+  readonly whole: string
+}
+
+export interface Ended {
+  readonly status: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Why these tests cannot run here; undefined if they can. */
+export function whyNot(): string | undefined {
+  if (process.geteuid?.() !== 0) return 'needs root'
+  return existsSync('bin/tsrunc.cjs') ? undefined : 'needs the build: npm run build'
+}
+
+export function openRig(): Rig {
+  const directory = mkdtempSync(join(realpathSync(tmpdir()), 'tsrunc-test-resident-'))
+  const socket = join(directory, 'socket')
+  const whole = join(directory, 'whole')
+  const alone = join(directory, 'alone')
+  cpSync('bin', whole, { recursive: true })
+  buildFront(whole, { residentSocket: socket })
+  buildFront(alone, { residentSocket: socket, residentPatienceMs: 5000 })
+  const probe = join(directory, 'probe')
+  const source = resolve('test/containers/probe.c')
+  execFileSync('cc', ['-static', '-O1', '-o', probe, source], { stdio: 'inherit' })
+  // What containers leave falls to this process.
+  callKernel('prctl', [PR_SET_CHILD_SUBREAPER, 1], 'prctl(PR_SET_CHILD_SUBREAPER)')
+  return { directory, socket, front: join(alone, 'tsrunc'), whole: join(whole, 'tsrunc') }
+}
+
+export function closeRig({ directory }: Rig): void {
+  rmSync(directory, { recursive: true })
+}
+
+/** Ready when it is returned. */
+export async function serve(rig: Rig, workers = 1): Promise<ChildProcess> {
+  const stderr = join(rig.directory, 'serve.log')
+  const script = `exec "$0" serve --workers ${workers} 2>>"${stderr}"`
+  const manager = spawn('sh', ['-c', script, rig.whole], { stdio: 'ignore' })
+  await waitUntil('the resident planner', () => ask(rig, ['--version']).status === 0)
+  await waitUntil('all workers', () => workersOf(manager).length === workers)
+  return manager
+}
+
+export async function stop(manager: ChildProcess, signal: NodeJS.Signals = 'SIGTERM') {
+  if (manager.exitCode !== null || manager.signalCode !== null) return
+  const ended = new Promise((settle) => manager.once('exit', settle))
+  manager.kill(signal)
+  await ended
+}
+
+/** Pids of its workers. */
+export function workersOf({ pid = 0 }: ChildProcess): readonly number[] {
+  return childrenOf(pid).map((child) => child.pid)
+}
+
+export interface AskOptions {
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+  /** Of the shell that becomes the front: `umask 027`. */
+  readonly before?: string
+  /** A command that starts it: `unshare -n`. */
+  readonly by?: readonly string[]
+}
+
+/** One call of the front, to its end. Its output goes to files: a created container keeps them. */
+export function ask(
+  rig: Rig,
+  args: readonly string[],
+  { env = {}, cwd = rig.directory, before = ':', by = [] }: AskOptions = {},
+  front = rig.front,
+): Ended {
+  const output = join(rig.directory, `output-${++counter}`)
+  const script = `${before}; exec ${by.join(' ')} "$@" >${output}.1 2>${output}.2 </dev/null`
+  const { status } = spawnSync('/bin/sh', ['-c', script, 'sh', front, ...args], {
+    stdio: 'ignore',
+    env,
+    cwd,
+    timeout: PATIENCE_MS,
+    killSignal: 'SIGKILL',
+  })
+  const read = (name: string) => readFileSync(`${output}.${name}`, 'utf8')
+  return { status, stdout: read('1'), stderr: read('2') }
+}
+
+/** The same in the background. */
+export function startAsking(rig: Rig, args: readonly string[]) {
+  const output = join(rig.directory, `output-${++counter}`)
+  const script = `exec "$@" >${output}.1 2>${output}.2 </dev/null`
+  const child = spawn('/bin/sh', ['-c', script, 'sh', rig.front, ...args], { env: {} })
+  const ended = new Promise<Ended>((settle) =>
+    child.on('exit', (status) => {
+      const read = (name: string) => readFileSync(`${output}.${name}`, 'utf8')
+      settle({ status, stdout: read('1'), stderr: read('2') })
+    }),
+  )
+  return { child, ended }
+}
+
+export function makeBundle(rig: Rig, name: string, patch: (config: Config) => void = () => {}) {
+  const directory = join(rig.directory, name)
+  for (const path of ['proc', 'dev', 'sys', 'tmp']) {
+    mkdirSync(join(directory, 'rootfs', path), { recursive: true })
+  }
+  copyFileSync(join(rig.directory, 'probe'), join(directory, 'rootfs/probe'))
+  const config = baseConfig()
+  config.process.args = ['/probe', 'sleep', '60']
+  config.linux.cgroupsPath = `/tsrunc-test-resident-${process.pid}-${name}`
+  patch(config)
+  writeFileSync(join(directory, 'config.json'), stringifyJson(config, 1))
+  return directory
+}
+
+/** What the fds of a process are. */
+export function descriptorsOf(pid: number): readonly string[] {
+  const directory = `/proc/${pid}/fd`
+  return readdirSync(directory)
+    .map((fd) => `${fd} ${readlinkSync(join(directory, fd))}`)
+    .toSorted()
+}
+
+export async function waitUntil(what: string, isSo: () => boolean): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS
+  while (!isSo()) {
+    if (Date.now() > deadline) throw new Error(`waited too long for ${what}`)
+    await new Promise((wake) => setTimeout(wake, 10))
+  }
+}
+
+/** As it is without any resident planner. */
+export const COLD = resolve('bin/tsrunc')
