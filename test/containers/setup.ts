@@ -1,8 +1,8 @@
 /** Once for all container tests: the probe and the terminal are compiled. */
-import { execFileSync } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { buildTerminal } from '../terminal.ts'
 
@@ -21,8 +21,15 @@ export default function setup(project: TestProject): () => void {
   project.provide('probe', probe)
   const terminal = buildTerminal()
   project.provide('terminal', terminal.path)
+  const planner = process.env.TSRUNC_TEST_RESIDENT === '1' ? startResidentPlanner() : undefined
   return () => {
+    planner?.kill()
     rmSync(directory, { recursive: true })
     terminal.remove()
   }
+}
+
+/** Whatever comes before it is ready does without. */
+function startResidentPlanner(): ChildProcess {
+  return spawn(resolve('bin/tsrunc'), ['serve', '--workers', '3'], { stdio: 'inherit', env: {} })
 }

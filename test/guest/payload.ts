@@ -46,6 +46,17 @@ function findTarball(): string {
   return join('bin', name)
 }
 
+/**
+ * Container tests alone need not start Node for each of some thousand commands: one that is running
+ * carries them out. Engines start it, as most of their users do.
+ */
+function isResident(tests: readonly string[]): boolean {
+  const asked = process.env.TSRUNC_TEST_RESIDENT
+  return asked === undefined
+    ? tests.every((test) => test.startsWith('test/containers/'))
+    : asked === '1'
+}
+
 /** One file each, at the place of its source, and their runner; returns how to run them. */
 async function bundleTests(checkout: string, tests: readonly string[]): Promise<string[]> {
   const runner = 'test/guest/runner.ts'
@@ -81,6 +92,7 @@ async function bundleTests(checkout: string, tests: readonly string[]): Promise<
     'export TSRUNC_PROVIDED_PROBE=$PWD/probe TSRUNC_PROVIDED_TERMINAL=$PWD/terminal',
     'export TSRUNC_PROVIDED_POLICY=$PWD/policy',
     'ln -s /opt/tsrunc-* bin',
+    ...(isResident(tests) ? ['bin/tsrunc serve &'] : []),
     `bin/node ${toBundle(runner)} /results/tests.json ${[setup, ...tests].map(toBundle).join(' ')}`,
   ]
 }
