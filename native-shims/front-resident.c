@@ -26,7 +26,7 @@
 #define RESIDENT_PATIENCE_MS 100
 #endif
 #define STDIO_COUNT 3
-#define GIVEN_COUNT (STDIO_COUNT + 3)
+#define GIVEN_MOST (STDIO_COUNT + 4)
 
 enum kind {
   KIND_READY = 1,
@@ -135,10 +135,11 @@ static bool is_ready(int socket)
 }
 
 /*
- * With the request go stdio, the working directory and the end of a pipe: when we are gone, however
+ * With the request go stdio, the working directory, the socket to the supervisor where there is one,
+ * and the end of a pipe: when we are gone, however
  * that came about, its other end is, and the worker ends as Node would have.
  */
-static bool send_request(int socket, int request)
+static bool send_request(int socket, int request, int supervisor)
 {
   int life[2];
   if (syscall(__NR_pipe2, life, O_CLOEXEC) != 0)
@@ -146,8 +147,9 @@ static bool send_request(int socket, int request)
   /* The other one stays open until we end. */
   raise_descriptor(life[1], true);
   int directory = (int)syscall(__NR_openat, AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-  const int given[GIVEN_COUNT] = { 0, 1, 2, request, directory, life[0] };
-  bool sent = directory >= 0 && send_message(socket, KIND_REQUEST, 0, given, GIVEN_COUNT);
+  const int given[GIVEN_MOST] = { 0, 1, 2, request, directory, life[0], supervisor };
+  size_t count = supervisor < 0 ? GIVEN_MOST - 1 : GIVEN_MOST;
+  bool sent = directory >= 0 && send_message(socket, KIND_REQUEST, 0, given, count);
   syscall(__NR_close, directory);
   syscall(__NR_close, life[0]);
   return sent;
@@ -217,12 +219,12 @@ static bool serve_worker(int socket)
   }
 }
 
-void ask_resident(int request)
+void ask_resident(int request, int supervisor)
 {
   int socket = connect_resident();
   if (socket < 0)
     return;
-  if (is_ready(socket) && send_request(socket, request))
+  if (is_ready(socket) && send_request(socket, request, supervisor))
     serve_worker(socket);
   syscall(__NR_close, socket);
 }

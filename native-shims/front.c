@@ -7,9 +7,15 @@
 #define ACCESS_EXISTS 0
 #define ACCESS_EXECUTE 1
 #define FEWEST_FILES 32
+#define PATH_SIZE 4096
 #define SIGNAL_COUNT 64
 
 DEFINE_START(begin);
+
+struct paths {
+  char node[PATH_SIZE];
+  char bundle[PATH_SIZE];
+};
 
 struct words {
   const void *base;
@@ -86,20 +92,21 @@ static void join_path(char *path, size_t directory_length, const char *name)
   memcpy(path + directory_length, name, length);
 }
 
-static void find_files(struct front *front)
+/* Paths of Node and of the bundle: `node` beside this program, else that of the build. */
+static void find_files(struct paths *paths)
 {
-  long length = syscall(__NR_readlinkat, AT_FDCWD, "/proc/self/exe", front->bundle, PATH_SIZE - 1);
+  long length = syscall(__NR_readlinkat, AT_FDCWD, "/proc/self/exe", paths->bundle, PATH_SIZE - 1);
   if (length <= 0)
     give_up("cannot read", "/proc/self/exe");
-  while (front->bundle[length - 1] != '/')
+  while (paths->bundle[length - 1] != '/')
     length--;
-  memcpy(front->node, front->bundle, (size_t)length);
-  join_path(front->bundle, (size_t)length, "tsrunc.cjs");
-  join_path(front->node, (size_t)length, "node");
-  if (syscall(__NR_faccessat, AT_FDCWD, front->bundle, ACCESS_EXISTS) != 0)
-    give_up("cannot find", front->bundle);
-  if (syscall(__NR_faccessat, AT_FDCWD, front->node, ACCESS_EXECUTE) != 0)
-    join_path(front->node, 0, NODE_PATH);
+  memcpy(paths->node, paths->bundle, (size_t)length);
+  join_path(paths->bundle, (size_t)length, "tsrunc.cjs");
+  join_path(paths->node, (size_t)length, "node");
+  if (syscall(__NR_faccessat, AT_FDCWD, paths->bundle, ACCESS_EXISTS) != 0)
+    give_up("cannot find", paths->bundle);
+  if (syscall(__NR_faccessat, AT_FDCWD, paths->node, ACCESS_EXECUTE) != 0)
+    join_path(paths->node, 0, NODE_PATH);
 }
 
 /* A file that lands on 0, 1 or 2 would be taken for the container's stdio. */
@@ -151,8 +158,10 @@ void reset_signals(void)
   unblock_signals();
 }
 
-void execute_node(const struct front *front, int request)
+void execute_node(int request)
 {
+  static struct paths paths;
+  find_files(&paths);
   char digits[12];
   char *number = digits + sizeof(digits) - 1;
   *number = 0;
@@ -163,12 +172,12 @@ void execute_node(const struct front *front, int request)
    * SIGUSR1 has Node open its inspector, which runs whatever any user of this host sends there as
    * root. No command line of Node 20 turns that off: an address that is nobody's (RFC 1112) does.
    */
-  const char *argv[] = { front->node, "--no-warnings", "--inspect-port=240.0.0.1:9229",
-                         front->bundle, number, NULL };
+  const char *argv[] = { paths.node, "--no-warnings", "--inspect-port=240.0.0.1:9229",
+                         paths.bundle, number, NULL };
   /* Nothing of the caller's environment may steer Node: it is data in the request. */
   const char *environment[] = { NULL };
-  syscall(__NR_execve, front->node, argv, environment);
-  give_up("cannot execute", front->node);
+  syscall(__NR_execve, paths.node, argv, environment);
+  give_up("cannot execute", paths.node);
 }
 
 __attribute__((noreturn, used)) static void begin(void **stack)
@@ -180,11 +189,10 @@ __attribute__((noreturn, used)) static void begin(void **stack)
   record_limits(&front);
   const char *command = find_command(front.argv);
   int request = record_request(&front, front.argv, true);
+  if (is_command(command, "run") || is_command(command, "exec"))
+    for (;;)
+      syscall(__NR_exit_group, supervise(&front, request));
   if (!is_command(command, "serve"))
-    ask_resident(request);
-  find_files(&front);
-  if (!is_command(command, "run") && !is_command(command, "exec"))
-    execute_node(&front, request);
-  for (;;)
-    syscall(__NR_exit_group, supervise(&front, request));
+    ask_resident(request, -1);
+  execute_node(request);
 }

@@ -13,7 +13,6 @@
 
 #define LIMIT_COUNT 16
 #define LIMIT_NOFILE 7
-#define PATH_SIZE 4096
 
 struct limit {
   uint64_t soft;
@@ -24,8 +23,6 @@ struct front {
   char *const *argv;
   char *const *environment;
   struct limit limits[LIMIT_COUNT];
-  char node[PATH_SIZE];
-  char bundle[PATH_SIZE];
 };
 
 /* Prints `tsrunc: WHAT SUBJECT` on stderr. */
@@ -40,14 +37,14 @@ int raise_descriptor(int fd, bool close_on_exec);
 int record_request(const struct front *front, char *const *argv, bool descriptors);
 void record_supervisor(int request, int fd);
 
-/* Becomes Node. */
-__attribute__((noreturn)) void execute_node(const struct front *front, int request);
+/* Finds Node and becomes it. */
+__attribute__((noreturn)) void execute_node(int request);
 
 /*
- * Has the resident planner carry out the request. Exits with the command's status; returns where
- * there is none, or it is nothing for it.
+ * Has the resident planner carry out the request, with a socket to the supervisor or -1. Exits with
+ * the command's status; returns where there is none, or it is nothing for it.
  */
-void ask_resident(int request);
+void ask_resident(int request, int supervisor);
 
 /* No signal blocked, all dispositions the default: what a program of ours starts with. */
 void reset_signals(void);

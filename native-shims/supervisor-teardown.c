@@ -66,7 +66,7 @@ void run_fallback(const struct front *front, const struct orders *orders)
   if (pid == 0) {
     syscall(__NR_setpgid, 0, 0);
     unblock_signals();
-    execute_node(front, request);
+    execute_node(request);
   }
   syscall(__NR_close, request);
   wait_for_child(pid);

@@ -41,7 +41,7 @@ static void become_reaper(void)
     give_up("cannot become", "a subreaper");
 }
 
-__attribute__((noreturn)) static void become_node(const struct front *front, int request, int parent)
+__attribute__((noreturn)) static void become_node(int request, int supervisor, int parent)
 {
   syscall(__NR_setpgid, 0, 0);
   syscall(__NR_prctl, PR_SET_PDEATHSIG, SIGKILL);
@@ -49,11 +49,12 @@ __attribute__((noreturn)) static void become_node(const struct front *front, int
   if (syscall(__NR_getppid) != parent)
     give_up("the supervisor", "is gone");
   unblock_signals();
-  execute_node(front, request);
+  ask_resident(request, supervisor);
+  execute_node(request);
 }
 
-/* Starts Node; its end of the socket pair is in the request, ours is SOCKET. */
-static int start_node(const struct front *front, int request)
+/* Starts Node, or who asks the resident planner in its place; its end of the socket pair is in the request, ours is SOCKET. */
+static int start_node(int request)
 {
   int ends[2];
   if (syscall(__NR_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
@@ -64,7 +65,7 @@ static int start_node(const struct front *front, int request)
   int parent = (int)syscall(__NR_getpid);
   long pid = syscall(__NR_clone, SIGCHLD, 0, 0, 0, 0);
   if (pid == 0)
-    become_node(front, request, parent);
+    become_node(request, theirs, parent);
   if (pid < 0)
     give_up("cannot create", "a process for Node");
   /* What the caller passed on is Node's and the container's: a pipe that we keep never ends. */
@@ -243,7 +244,7 @@ int supervise(const struct front *front, int request)
   static struct orders orders = { .page = -1 };
   start_terminal(front->argv);
   become_reaper();
-  orders.node = start_node(front, request);
+  orders.node = start_node(request);
   if (has_ended(orders.node, &orders)) {
     int status = wait_for_child(orders.node);
     /* Node undoes what fails; only when it was killed, someone else must. */

@@ -5,8 +5,8 @@
  *     u32 kind, i32 value
  *
  * The worker says `ready`. The front sends `request`: its stdio, the request (host/request.ts), its
- * working directory, and the reading end of a pipe that it holds open for as long as it lives. The
- * worker may `refuse` before it has done anything, and the front goes on as if it had not asked.
+ * working directory, the reading end of a pipe that it holds open for as long as it lives, and, of a
+ * child of the supervisor, the socket to that (engine/supervisor-protocol.ts). The worker may `refuse` before it has done anything, and the front goes on as if it had not asked.
  * Then the worker has the front `spawn` executors, whose fds 0, 1, 2 … come along, the executable
  * last: `spawned` gives the pid, or -errno. It has the front `wait` for them: `ended` gives the wait
  * status, or -errno. Its last word is `exit`, with the exit status of the command. The other half is

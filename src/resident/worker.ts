@@ -36,8 +36,8 @@ const O_CLOEXEC = 0o2000000
 const REQUEST_TIMEOUT_MS = 1000
 /** Of one look; nobody has to come. */
 const LOOK_MS = 3_600_000
-/** stdin, stdout, stderr, the request, the working directory, the pipe. */
-const GIVEN_COUNT = 6
+/** stdin, stdout, stderr, the request, the working directory, the pipe; a socket to the supervisor. */
+const GIVEN_COUNTS = [6, 7]
 
 /** Serves until the manager is gone. */
 export async function serveCallers({ listening, answer, ...worker }: Worker): Promise<void> {
@@ -86,25 +86,24 @@ async function serveCaller(
   tell(connection, 'ready')
   if (waitReadable([connection], REQUEST_TIMEOUT_MS).length === 0) return undefined
   const fds = hear(connection, 'request')?.fds ?? []
-  if (fds.length !== GIVEN_COUNT) return undefined
+  if (!GIVEN_COUNTS.includes(fds.length)) return undefined
   const request = takePlace(findPeer(connection), standing, fds)
   const status = request && (await actFor(frontAsParent(connection), () => answer(request)))
   return status === undefined ? { kind: 'refuse' } : { kind: 'exit', value: status }
 }
 
 /** Becomes what Node would be in the caller's place; undefined where that cannot be. */
-function takePlace(
-  caller: number,
-  standing: string,
-  [stdin = -1, stdout = -1, stderr = -1, file = -1, directory = -1, life = -1]: readonly number[],
-): Request | undefined {
+function takePlace(caller: number, standing: string, fds: readonly number[]): Request | undefined {
+  const [stdin = -1, stdout = -1, stderr = -1, file = -1, directory = -1, life = -1] = fds
+  const supervisor = fds[6]
   if (describeStanding(caller) !== standing || !dieWith(life)) return undefined
   const request = readIfValid(file)
   if (request === undefined || needsOwnProcess(request)) return undefined
   takeStdio([stdin, stdout, stderr])
   process.chdir(`/proc/self/fd/${directory}`)
   process.umask(readUmask(caller))
-  return request
+  const { supervisor: _numberOfTheFront, ...rest } = request
+  return { ...rest, ...(supervisor !== undefined && { supervisor }) }
 }
 
 /** What is wrong with it, Node tells better in its own place. */

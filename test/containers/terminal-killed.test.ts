@@ -10,9 +10,12 @@ import { startContainer } from './exec-rig.ts'
 import { describeContainers, invoke, type Runtime, waitUntil } from './rig.ts'
 import { COOKED, open, run, untilCooked, untilRaw } from './terminal-rig.ts'
 
-/** The process that works at a command: a child of the supervisor, or runc itself. */
+/**
+ * The process that works at a command: a child of the supervisor, Node or what has a resident planner
+ * do it; or runc itself.
+ */
 async function findWorker(runtime: Runtime, command: number): Promise<number> {
-  return runtime.name === 'tsrunc' ? await findChild(command, /tsrunc\.cjs/) : command
+  return runtime.name === 'tsrunc' ? await findChild(command, /bin\/tsrunc/) : command
 }
 
 /** Kills it and waits until another is there. */

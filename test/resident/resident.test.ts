@@ -119,9 +119,19 @@ describe.skipIf(reason !== undefined)(`a resident planner${reason ? ` (${reason}
     expect(ask(rig, [...root(), 'delete', 'place'])).toMatchObject({ status: 0, stderr: '' })
   })
 
+  it('runs containers in the foreground', () => {
+    const bundle = makeBundle(rig, 'foreground', (config) => {
+      config.process.args = ['/probe', 'exit', '7']
+    })
+    const run = ask(rig, [...root(), 'run', '--bundle', bundle, 'foreground'])
+    expect(run).toEqual({ status: 7, stdout: '[null]\n', stderr: '' })
+    expect(ask(rig, [...root(), 'list', '--quiet'])).toEqual({ status: 0, stdout: '', stderr: '' })
+    expect(existsSync(join(rig.directory, 'state/foreground'))).toBe(false)
+    const none = ask(rig, [...root(), 'exec', 'foreground', '/probe'])
+    expect(none).toMatchObject({ status: 255, stdout: '' })
+  })
+
   it.each<[string, string[], AskOptions]>([
-    ['a foreground run', ['run', 'x'], {}],
-    ['a foreground exec', ['exec', 'x', 'true'], {}],
     ['wait', ['wait', 'x'], {}],
     ['a stream of events', ['events', 'x'], {}],
     ['passing fds on', ['create', '--preserve-fds', '1', 'x'], {}],

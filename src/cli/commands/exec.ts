@@ -44,7 +44,6 @@ export const exec: CommandDefinition = {
       .option('--cgroup <path>', 'cgroup below the container’s, [ctrl[,ctrl]:]path', collect, [])
       .option('--ignore-paused', 'also in a paused container: it runs once that is resumed')
   },
-  lasts: (flags) => !isSet(flags, 'detach'),
   async run([id = '', ...words], flags, context) {
     const { request, globals, log, architecture } = context
     using target = openExecTarget(globals.root, id, isSet(flags, 'ignorePaused'))

@@ -11,7 +11,6 @@ export const run: CommandDefinition = {
       .option('--keep', 'do not remove the container when it ends')
       .option('--no-subreaper', 'taken for compatibility, without effect')
   },
-  lasts: (flags) => !isSet(flags, 'detach'),
   run([id = ''], flags, context) {
     const { supervisor, env } = context.request
     const notifySocket = env.get('NOTIFY_SOCKET')
