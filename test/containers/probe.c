@@ -15,6 +15,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <rdma/ib_user_verbs.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -364,6 +365,29 @@ static void open_path(const char *path, const char *how)
   print_result(fd);
   if (fd >= 0)
     close(fd);
+}
+
+static ssize_t command_verbs(int fd, uint32_t command, uint16_t answer_words)
+{
+  uint32_t answer[8];
+  struct {
+    struct ib_uverbs_cmd_hdr header;
+    uint64_t answer;
+  } request = { { command, sizeof(request) / 4, answer_words }, (uintptr_t)answer };
+  return write(fd, &request, sizeof(request));
+}
+
+/* A context of an RDMA device, which stays: the protection domains that can be made in it, up to 16. */
+static void open_verbs(const char *path)
+{
+  int made = 0, fd = open(path, O_RDWR | O_CLOEXEC);
+  if (fd < 0 || command_verbs(fd, IB_USER_VERBS_CMD_GET_CONTEXT, 2) < 0) {
+    print_errno();
+    return;
+  }
+  while (made < 16 && command_verbs(fd, IB_USER_VERBS_CMD_ALLOC_PD, 1) > 0)
+    made++;
+  printf("%d", made);
 }
 
 static void make_node(const char *path, const char *type, const char *major_, const char *minor_)
@@ -723,6 +747,8 @@ static void run_operation(int count, char **words)
     write_text(first, words[2], O_CREAT | O_TRUNC);
   else if (IS("open", 2))
     open_path(first, words[2]);
+  else if (IS("verbs", 1))
+    open_verbs(first);
   else if (IS("mknod", 4))
     make_node(first, words[2], words[3], words[4]);
   else if (IS("mkdir", 1))

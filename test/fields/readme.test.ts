@@ -46,10 +46,7 @@ const TESTS: Readonly<Record<string, readonly [steps: string, effect: string]>> 
   '/linux/resources/memory': ['linux/resources/limits', 'resources'],
   '/linux/resources/network': ['linux/resources/limits', 'network-classes'],
   '/linux/resources/pids': ['linux/resources/limits', 'resources'],
-  '/linux/resources/rdma': [
-    'linux/resources/limits',
-    'golden plan rdma; untested on hardware: there is none here',
-  ],
+  '/linux/resources/rdma': ['linux/resources/limits', 'unified'],
   '/linux/resources/unified': ['linux/resources/limits', 'unified'],
   '/linux/rootfsPropagation': ['linux/rootfs-propagation', 'mounts'],
   '/linux/seccomp': ['linux/seccomp', 'seccomp'],

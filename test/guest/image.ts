@@ -29,7 +29,7 @@ const PACKAGES = [
 ]
 
 /** Of the whole Debian kernel only. */
-const FULL_PACKAGES = ['linux-image-cloud-amd64', 'initramfs-tools', 'criu']
+const FULL_PACKAGES = ['linux-image-amd64', 'initramfs-tools', 'criu']
 
 const DAY = 24 * 3600 * 1000
 

@@ -99,7 +99,7 @@ function qemuCommand(
   ]
   return [
     ...['qemu-system-x86_64', '-accel', 'tcg,thread=single', '-smp', '1', '-cpu', 'max'],
-    ...['-m', MEMORY, '-display', 'none', '-monitor', 'none', '-no-reboot', '-nic', 'none'],
+    ...['-m', MEMORY, '-nodefaults', '-display', 'none', '-no-reboot'],
     ...['-chardev', `file,id=console,append=on,path=${join(directory, 'console')}`],
     ...['-serial', 'chardev:console'],
     ...['-serial', 'stdio'],

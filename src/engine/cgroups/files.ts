@@ -11,6 +11,7 @@ const HINTS: Readonly<Record<string, string>> = {
   'cgroup.procs EBUSY': 'the cgroup has controllers enabled for its children: it takes no process',
   'cgroup.procs ENOSPC': 'cpuset.cpus or cpuset.mems of the cgroup is empty',
   'cgroup.procs ESRCH': 'the process is gone',
+  'rdma.max ENODEV': 'this host has no RDMA device of that name; `rdma link` lists those it has',
   EACCES: 'the caller may not write there: the cgroup is not delegated to it',
   EBUSY: 'more than that is in use already',
   EINVAL: 'the kernel does not take this value',

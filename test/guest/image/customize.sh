@@ -35,3 +35,10 @@ echo 'user:100000:65536' | tee "$root/etc/subuid" >"$root/etc/subgid"
 echo guest >"$root/etc/hostname"
 echo '127.0.0.1 localhost guest' >"$root/etc/hosts"
 echo '/dev/root / auto defaults,noatime 0 0' >"$root/etc/fstab"
+
+# The whole kernel brings an initrd for any machine; this one has its disk on virtio.
+if [ -e "$root/etc/initramfs-tools" ]; then
+  printf 'MODULES=list\n' >"$root/etc/initramfs-tools/conf.d/guest"
+  printf 'virtio_blk\next4\n' >>"$root/etc/initramfs-tools/modules"
+  chroot "$root" update-initramfs -u
+fi
