@@ -136,8 +136,8 @@ static bool is_ready(int socket)
 
 /*
  * With the request go stdio, the working directory, the socket to the supervisor where there is one,
- * and the end of a pipe: when we are gone, however
- * that came about, its other end is, and the worker ends as Node would have.
+ * and the end of a pipe: when we are gone, however that came about, its other end is, and the worker
+ * ends as Node would have. That we have that tells the worker that it is us who ask.
  */
 static bool send_request(int socket, int request, int supervisor)
 {
@@ -145,11 +145,11 @@ static bool send_request(int socket, int request, int supervisor)
   if (syscall(__NR_pipe2, life, O_CLOEXEC) != 0)
     return false;
   /* The other one stays open until we end. */
-  raise_descriptor(life[1], true);
+  int held = raise_descriptor(life[1], true);
   int directory = (int)syscall(__NR_openat, AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
   const int given[GIVEN_MOST] = { 0, 1, 2, request, directory, life[0], supervisor };
   size_t count = supervisor < 0 ? GIVEN_MOST - 1 : GIVEN_MOST;
-  bool sent = directory >= 0 && send_message(socket, KIND_REQUEST, 0, given, count);
+  bool sent = directory >= 0 && send_message(socket, KIND_REQUEST, held, given, count);
   syscall(__NR_close, directory);
   syscall(__NR_close, life[0]);
   return sent;

@@ -21,11 +21,17 @@ async function answer(readOwn: () => Request, isWorker: boolean): Promise<number
     const request = readOwn()
     const { log: target, ...flags } = salvageLogFlags(request.argv)
     log = createLog(flags)
+    const parsing = parseInvocation(request)
+    const lasts = await parsing.then(
+      (invocation) => invocation.lasts,
+      () => false,
+    )
+    // Before the log is opened: who reads it from a pipe would see it end with us.
+    if (isWorker && lasts) return undefined
     if (target !== undefined) log = createLog(flags, await openSink(target, flags.logFormat))
-    const invocation = await parseInvocation(request)
+    const invocation = await parsing
     subject = invocation.subject
     failureStatus = invocation.failureStatus
-    if (isWorker && invocation.lasts) return undefined
     const { globals } = invocation
     const flushLog = () => print(2, log.finish())
     const outcome = await invocation.run({

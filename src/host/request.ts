@@ -109,6 +109,7 @@ function splitStrings(file: Buffer, start: number): Buffer[] {
   const strings: Buffer[] = []
   for (let at = start; at < file.length; ) {
     const end = file.indexOf(0, at)
+    if (end < 0) throw new UsageError('the request is cut short')
     strings.push(file.subarray(at, end))
     at = end + 1
   }

@@ -3,22 +3,25 @@
  * able to do anything that Node could not: no other namespaces, root directory, ids, capabilities,
  * filters or labels.
  */
-import { readFileSync, readlinkSync, statSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readFileSync, readlinkSync } from 'node:fs'
+import { OPEN_DIRECTORY } from '../sys/directory.ts'
 import { callKernel } from '../sys/ffi.ts'
 
 const SOL_SOCKET = 1
 const SO_PEERCRED = 17
 const CREDENTIALS_SIZE = 12
+/** Of linux/fcntl.h; Node does not have it. */
+const O_PATH = 0o10000000
 
 const NAMESPACES = 'cgroup ipc mnt net pid pid_for_children time time_for_children user uts'.split(
   ' ',
 )
 
 /** Lines of /proc/PID/status, proc_pid_status(5). */
-const COMPARED = /^(Uid|Gid|CapPrm|CapEff|CapBnd|NoNewPrivs|Seccomp):.*$/gm
+const COMPARED = /^(Uid|Gid|CapPrm|CapEff|CapBnd|NoNewPrivs|Seccomp|Seccomp_filters):.*$/gm
 
 /** `getsockopt(fd, SOL_SOCKET, SO_PEERCRED)`, unix(7): the pid of who connected. */
-export function findPeer(connection: number): number {
+function findPeer(connection: number): number {
   const credentials = Buffer.alloc(CREDENTIALS_SIZE)
   const size = Buffer.alloc(4)
   size.writeUInt32LE(CREDENTIALS_SIZE)
@@ -27,23 +30,43 @@ export function findPeer(connection: number): number {
   return credentials.readInt32LE(0)
 }
 
-/** What two processes must have in common, as text to compare; undefined where one is gone. */
-export function describeStanding(pid: number | 'self'): string | undefined {
-  const directory = `/proc/${pid}`
+/**
+ * The directory in /proc of the process that connected: nothing is read there of one that has its pid
+ * after it. That it is not one already, its fd `held` shows: of the pipe that `life` is an end of.
+ * Throws where it is.
+ */
+export function openCaller(connection: number, held: number, life: number): string {
+  const caller = `/proc/self/fd/${openSync(`/proc/${findPeer(connection)}`, OPEN_DIRECTORY)}`
+  const [theirs, ours] = [`${caller}/fd/${held}`, `/proc/self/fd/${life}`].map((path) =>
+    readlinkSync(path),
+  )
+  if (theirs !== ours) throw new Error('who connected is not who asks')
+  return caller
+}
+
+/** What two processes must have in common, as text to compare; a process is its directory in /proc. */
+export function describeStanding(caller: string): string {
+  const namespaces = NAMESPACES.map((name) => readLinkIfThere(`${caller}/ns/${name}`))
+  const status = readFileSync(`${caller}/status`, 'latin1').match(COMPARED) ?? []
+  const label = readIfThere(`${caller}/attr/current`)
+  return [...namespaces, describeRoot(caller), ...status, label].join('\n')
+}
+
+/** Not its inode alone: a bind mount of the same directory may be read-only. */
+function describeRoot(caller: string): string {
+  const root = openSync(`${caller}/root`, O_PATH)
   try {
-    const namespaces = NAMESPACES.map((name) => readLinkIfThere(`${directory}/ns/${name}`))
-    const root = statSync(`${directory}/root/`, { bigint: true })
-    const status = readFileSync(`${directory}/status`, 'latin1').match(COMPARED) ?? []
-    const label = readIfThere(`${directory}/attr/current`)
-    return [...namespaces, root.dev, root.ino, ...status, label].join('\n')
-  } catch {
-    return undefined
+    const { dev, ino } = fstatSync(root, { bigint: true })
+    const mount = readFileSync(`/proc/self/fdinfo/${root}`, 'latin1')
+    return [dev, ino, mount].join(' ')
+  } finally {
+    closeSync(root)
   }
 }
 
 /** umask(2) of a process. */
-export function readUmask(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'latin1')
+export function readUmask(caller: string): number {
+  const status = readFileSync(`${caller}/status`, 'latin1')
   return Number.parseInt(/^Umask:\s*([0-7]+)$/m.exec(status)?.[1] ?? '022', 8)
 }
 

@@ -6,11 +6,12 @@
  *
  * The worker says `ready`. The front sends `request`: its stdio, the request (host/request.ts), its
  * working directory, the reading end of a pipe that it holds open for as long as it lives, and, of a
- * child of the supervisor, the socket to that (engine/supervisor-protocol.ts). The worker may `refuse` before it has done anything, and the front goes on as if it had not asked.
- * Then the worker has the front `spawn` executors, whose fds 0, 1, 2 … come along, the executable
- * last: `spawned` gives the pid, or -errno. It has the front `wait` for them: `ended` gives the wait
- * status, or -errno. Its last word is `exit`, with the exit status of the command. The other half is
- * native-shims/front-resident.c.
+ * child of the supervisor, the socket to that (engine/supervisor-protocol.ts); the value is its fd of
+ * the pipe's other end. The worker may `refuse` before it has done anything, and the front goes on as
+ * if it had not asked. Then the worker has the front `spawn` executors, whose fds 0, 1, 2 … come
+ * along, the executable last: `spawned` gives the pid, or -errno. It has the front `wait` for them:
+ * `ended` gives the wait status, or -errno. Its last word is `exit`, with the exit status of the
+ * command. The other half is native-shims/front-resident.c.
  */
 import { type Packet, receiveMessage, sendMessage } from '../sys/socket.ts'
 
@@ -52,5 +53,9 @@ export function hear(connection: number, kind: Kind): Packet | undefined {
 export function hearValue(connection: number, kind: Kind): number {
   const packet = hear(connection, kind)
   if (packet === undefined) throw new Error('the front is gone, or of another build')
-  return packet.bytes.readInt32LE(4)
+  return readValue(packet.bytes)
+}
+
+export function readValue(message: Buffer): number {
+  return message.readInt32LE(4)
 }

@@ -3,7 +3,7 @@
  * each in the standing of its caller (stdio, working directory, umask) and with nothing left of the
  * one before. It waits in one system call, and uses no CPU until somebody comes.
  */
-import { existsSync, openSync, readdirSync } from 'node:fs'
+import { constants, existsSync, openSync, readdirSync } from 'node:fs'
 import { openExecutor } from '../engine/execution.ts'
 import { actFor, type Parent } from '../engine/parent.ts'
 import { SyscallError } from '../errors.ts'
@@ -12,10 +12,10 @@ import { errnoName } from '../sys/errno.ts'
 import { duplicateFd } from '../sys/fd.ts'
 import { callKernel } from '../sys/ffi.ts'
 import { decodeWaitStatus, waitReadable } from '../sys/process.ts'
-import { acceptConnection } from '../sys/socket.ts'
+import { acceptConnection, type Packet } from '../sys/socket.ts'
 import type { DescriptorMapping } from '../sys/spawn.ts'
-import { describeStanding, findPeer, readUmask } from './caller.ts'
-import { hear, hearValue, type Kind, tell } from './protocol.ts'
+import { describeStanding, openCaller, readUmask } from './caller.ts'
+import { hear, hearValue, type Kind, readValue, tell } from './protocol.ts'
 
 /** Carries out a command; its exit status, or undefined if it is none for a worker. */
 export type Answer = (request: Request) => Promise<number | undefined>
@@ -43,8 +43,7 @@ const GIVEN_COUNTS = [6, 7]
 export async function serveCallers({ listening, answer, ...worker }: Worker): Promise<void> {
   const lifeline = duplicateFd(worker.lifeline)
   const idle = [openSync('/dev/null', 'r+'), openSync('/dev/null', 'r+'), duplicateFd(2)] as const
-  const standing = describeStanding('self')
-  if (standing === undefined) throw new Error('/proc cannot be read')
+  const standing = describeStanding('/proc/self')
   // Kept for all commands.
   openExecutor()
   const own = listDescriptors()
@@ -85,31 +84,33 @@ async function serveCaller(
 ): Promise<{ readonly kind: Kind; readonly value?: number } | undefined> {
   tell(connection, 'ready')
   if (waitReadable([connection], REQUEST_TIMEOUT_MS).length === 0) return undefined
-  const fds = hear(connection, 'request')?.fds ?? []
-  if (!GIVEN_COUNTS.includes(fds.length)) return undefined
-  const request = takePlace(findPeer(connection), standing, fds)
+  const packet = hear(connection, 'request')
+  if (packet === undefined || !GIVEN_COUNTS.includes(packet.fds.length)) return undefined
+  const request = takePlace(connection, standing, packet)
   const status = request && (await actFor(frontAsParent(connection), () => answer(request)))
   return status === undefined ? { kind: 'refuse' } : { kind: 'exit', value: status }
 }
 
-/** Becomes what Node would be in the caller's place; undefined where that cannot be. */
-function takePlace(caller: number, standing: string, fds: readonly number[]): Request | undefined {
+/**
+ * Becomes what Node would be in the caller's place; undefined where that cannot be. What is wrong,
+ * Node tells better there.
+ */
+function takePlace(
+  connection: number,
+  standing: string,
+  { bytes, fds }: Packet,
+): Request | undefined {
   const [stdin = -1, stdout = -1, stderr = -1, file = -1, directory = -1, life = -1] = fds
   const supervisor = fds[6]
-  if (describeStanding(caller) !== standing || !dieWith(life)) return undefined
-  const request = readIfValid(file)
-  if (request === undefined || needsOwnProcess(request)) return undefined
-  takeStdio([stdin, stdout, stderr])
-  process.chdir(`/proc/self/fd/${directory}`)
-  process.umask(readUmask(caller))
-  const { supervisor: _numberOfTheFront, ...rest } = request
-  return { ...rest, ...(supervisor !== undefined && { supervisor }) }
-}
-
-/** What is wrong with it, Node tells better in its own place. */
-function readIfValid(file: number): Request | undefined {
   try {
-    return readRequest(file)
+    const caller = openCaller(connection, readValue(bytes), life)
+    if (describeStanding(caller) !== standing || !dieWith(life)) return undefined
+    const { supervisor: _numberOfTheFront, ...request } = readRequest(file)
+    if (needsOwnProcess(request)) return undefined
+    takeStdio([stdin, stdout, stderr])
+    process.chdir(`/proc/self/fd/${directory}`)
+    process.umask(readUmask(caller))
+    return { ...request, ...(supervisor !== undefined && { supervisor }) }
   } catch {
     return undefined
   }
@@ -118,19 +119,21 @@ function readIfValid(file: number): Request | undefined {
 /**
  * The kernel sends SIGIO, which ends this process, once the front is gone: killed in the middle of a
  * command, it leaves the same behind as Node that is killed in its place. Whether it is still there.
+ * Not by the end that it sent: as long as the front has that, too, it sends SIGIO after we closed it.
  */
 function dieWith(life: number): boolean {
-  callKernel('fcntl', [life, F_SETOWN, process.pid], `fcntl(${life}, F_SETOWN)`)
-  callKernel('fcntl', [life, F_SETFL, O_ASYNC], `fcntl(${life}, F_SETFL, O_ASYNC)`)
-  return waitReadable([life], 0).length === 0
+  const end = openSync(`/proc/self/fd/${life}`, constants.O_RDONLY | constants.O_NONBLOCK)
+  callKernel('fcntl', [end, F_SETOWN, process.pid], `fcntl(${end}, F_SETOWN)`)
+  callKernel('fcntl', [end, F_SETFL, O_ASYNC], `fcntl(${end}, F_SETFL, O_ASYNC)`)
+  return waitReadable([end], 0).length === 0
 }
 
 /**
- * What only a process in the caller's place can do: pass on fds by their numbers, or open them by
- * name; and be the one that READY= comes from.
+ * What only a process in the caller's place can do: pass on fds by their numbers, or open them or
+ * its terminal by name; and be the one that READY= comes from.
  */
 function needsOwnProcess({ argv, env }: Request): boolean {
-  const isNamed = (word: string) => /\/dev\/fd\/|\/proc\/(self|thread-self)\//.test(word)
+  const isNamed = (word: string) => /\/dev\/(fd\/|tty$)|\/proc\/(self|thread-self)\//.test(word)
   const isPassing = (word: string) => /^--?preserve-fds(=|$)/.test(word)
   return (
     env.has('LISTEN_FDS') ||

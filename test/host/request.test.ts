@@ -48,4 +48,5 @@ test('what is no request, or one of another build, is refused', () => {
   expect(() => decodeRequest(Buffer.alloc(0))).toThrow('not of the front')
   expect(() => decodeRequest(encodeRequest({ magic: 1 }))).toThrow('not of the front')
   expect(() => decodeRequest(encodeRequest({ version: 1 }))).toThrow('different versions')
+  expect(() => decodeRequest(encodeRequest({}).subarray(0, -1))).toThrow('cut short')
 })

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { hear } from '../../src/resident/protocol.ts'
 import { closeFd } from '../../src/sys/fd.ts'
 import { waitForChild } from '../../src/sys/process.ts'
 import { connectUnix, sendMessage } from '../../src/sys/socket.ts'
@@ -8,6 +9,7 @@ import { childrenOf } from '../children.ts'
 import {
   type AskOptions,
   ask,
+  askByHand,
   COLD,
   closeRig,
   descriptorsOf,
@@ -135,6 +137,7 @@ describe.skipIf(reason !== undefined)(`a resident planner${reason ? ` (${reason}
     ['wait', ['wait', 'x'], {}],
     ['a stream of events', ['events', 'x'], {}],
     ['passing fds on', ['create', '--preserve-fds', '1', 'x'], {}],
+    ['its terminal by name', ['--log', '/dev/tty', 'state', 'x'], {}],
     ['a path of an fd', ['create', '--pid-file', '/dev/fd/7', 'x'], {}],
     ['LISTEN_FDS', ['create', 'x'], { env: { LISTEN_FDS: '1' } }],
     ['NOTIFY_SOCKET', ['start', 'x'], { env: { NOTIFY_SOCKET: '/x' } }],
@@ -152,6 +155,46 @@ describe.skipIf(reason !== undefined)(`a resident planner${reason ? ` (${reason}
     const stderr = ask(rig, args, options).stderr
     expect(stderr).toMatch(NO_NODE)
     expect(workersOf(manager)).toEqual(before)
+  })
+
+  it('refuses another mount of the same root', async () => {
+    await stop(manager)
+    const copy = join(rig.directory, 'copy')
+    mkdirSync(copy)
+    const script = join(rig.directory, 'with-copy')
+    writeFileSync(script, `mount --rbind / ${copy}; mount -o remount,bind,ro ${copy}; exec "$@"`)
+    manager = await serve(rig, 1, `unshare -m sh ${script}`)
+    const by = ['nsenter', '-m', '-t', String(manager.pid)]
+    expect(ask(rig, ['state', 'x'], { by }).stderr).toContain('does not exist')
+    expect(ask(rig, ['state', 'x'], { by: [...by, '/usr/sbin/chroot', copy] }).stderr).toMatch(
+      NO_NODE,
+    )
+  })
+
+  it.each([
+    ['does as it is asked', undefined, 'exit'],
+    ['refuses who did not connect: another process has got its pid', 1, 'refuse'],
+  ] as const)('%s', (_what, held, kind) => {
+    const connection = connectUnix(rig.socket)
+    const pipe = askByHand(rig, connection, held)
+    expect(hear(connection, kind)).toBeDefined()
+    for (const fd of [...pipe, connection]) closeFd(fd)
+  })
+
+  it('is not ended by a front whose command it has done', async () => {
+    const before = workersOf(manager)
+    const connection = connectUnix(rig.socket)
+    const [life, end] = askByHand(rig, connection)
+    expect(hear(connection, 'exit')).toBeDefined()
+    for (const fd of [end, life, connection]) closeFd(fd)
+    await waitUntil('its answer', () => ask(rig, ['--version']).status === 0)
+    expect(workersOf(manager)).toEqual(before)
+  })
+
+  it('leaves the log alone for who is refused', () => {
+    const log = join(rig.directory, 'log-of-none')
+    expect(ask(rig, ['--log', log, ...root(), 'wait', 'none']).stderr).toMatch(NO_NODE)
+    expect(existsSync(log)).toBe(false)
   })
 
   it('leaves nothing of a command to the next one', async () => {

@@ -4,11 +4,13 @@
  */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import {
+  constants,
   copyFileSync,
   cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -20,6 +22,8 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { buildFront } from '../../native-shims/build.ts'
 import { stringifyJson } from '../../src/config/stringify-json.ts'
+import { hear, tell } from '../../src/resident/protocol.ts'
+import { closeFd } from '../../src/sys/fd.ts'
 import { callKernel } from '../../src/sys/ffi.ts'
 import { childrenOf } from '../children.ts'
 import { baseConfig, type Config } from '../containers/config.ts'
@@ -69,12 +73,13 @@ export function closeRig({ directory }: Rig): void {
   rmSync(directory, { recursive: true })
 }
 
-/** Ready when it is returned. */
-export async function serve(rig: Rig, workers = 1): Promise<ChildProcess> {
+/** Ready when it is returned. `by` starts it, and may put it into other namespaces. */
+export async function serve(rig: Rig, workers = 1, by = ''): Promise<ChildProcess> {
   const stderr = join(rig.directory, 'serve.log')
-  const script = `exec "$0" serve --workers ${workers} 2>>"${stderr}"`
+  const script = `exec ${by} "$0" serve --workers ${workers} 2>>"${stderr}"`
   const manager = spawn('sh', ['-c', script, rig.whole], { stdio: 'ignore' })
-  await waitUntil('the resident planner', () => ask(rig, ['--version']).status === 0)
+  const beside = { by: by === '' ? [] : ['nsenter', '-m', '-t', String(manager.pid)] }
+  await waitUntil('the resident planner', () => ask(rig, ['--version'], beside).status === 0)
   await waitUntil('all workers', () => workersOf(manager).length === workers)
   return manager
 }
@@ -132,6 +137,30 @@ export function startAsking(rig: Rig, args: readonly string[]) {
     }),
   )
   return { child, ended }
+}
+
+/**
+ * This process asks for `--version` as a front does, and keeps its copy of what it sends: the fds of
+ * the pipe's two ends.
+ */
+export function askByHand(rig: Rig, connection: number, held?: number): readonly [number, number] {
+  const pipe = join(rig.directory, `pipe-${++counter}`)
+  execFileSync('mkfifo', [pipe])
+  const life = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
+  const end = openSync(pipe, 'w')
+  const header = Buffer.alloc(32 + 16 * 16)
+  ;[0x5152_5354, 2, 2].forEach((word, index) => {
+    header.writeUInt32LE(word, index * 4)
+  })
+  const file = join(rig.directory, `request-${counter}`)
+  writeFileSync(file, Buffer.concat([header, Buffer.from('tsrunc\0--version\0\0')]))
+  const given = [openSync('/dev/null', 'r+'), openSync(file, 'r'), openSync('/', 'r')] as const
+  const [nothing, request, directory] = given
+  hear(connection, 'ready')
+  const fds = [nothing, nothing, nothing, request, directory, life]
+  tell(connection, 'request', held ?? end, fds)
+  given.forEach(closeFd)
+  return [life, end]
 }
 
 export function makeBundle(rig: Rig, name: string, patch: (config: Config) => void = () => {}) {
