@@ -7,6 +7,7 @@ import { type ChildEnd, waitForChild } from '../sys/process.ts'
 import { type DescriptorMapping, spawnExecutable } from '../sys/spawn.ts'
 
 export interface Parent {
+  readonly pid: number
   /** Runs the executor behind an fd with these fds and no other; its pid. */
   readonly spawn: (executable: number, mappings: readonly DescriptorMapping[]) => number
   /** Waits for one of its children and reaps it. */
@@ -14,6 +15,7 @@ export interface Parent {
 }
 
 const thisProcess: Parent = {
+  pid: process.pid,
   spawn: (executable, mappings) => spawnExecutable(executable, ['tsrunc'], mappings),
   wait: waitForChild,
 }
@@ -26,6 +28,11 @@ export function spawnChild(executable: number, mappings: readonly DescriptorMapp
 
 export function reapChild(pid: number): ChildEnd {
   return parent.wait(pid)
+}
+
+/** Of what is in the caller's place. */
+export function parentPid(): number {
+  return parent.pid
 }
 
 /** All that `work` starts are children of another process, until it ends. */

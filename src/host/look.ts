@@ -30,7 +30,7 @@ export interface LookOptions {
 /** Looks once, at what was asked. */
 export function look(
   questions: Questions,
-  request: Pick<Request, 'limits'>,
+  request: Pick<Request, 'limits' | 'caller'>,
   options: LookOptions = {},
 ): Facts {
   const status = readFileSync('/proc/self/status', 'latin1')
@@ -48,7 +48,7 @@ export function look(
     cgroup:
       isHostRoot && questions.cgroup !== undefined
         ? hierarchies
-        : findOpen(hierarchies, questions.cgroup),
+        : findOpen(hierarchies, questions.cgroup, request.caller),
     limits: request.limits,
     paths: new Map([...followed, ...unfollowed]),
     links: new Map(questions.links.flatMap(readLink)),
@@ -124,8 +124,12 @@ function readHierarchies(): CgroupFacts {
   return parseHierarchies(readFileSync('/proc/self/mountinfo', 'latin1'), readControllers)
 }
 
-function findOpen(hierarchies: CgroupFacts, configured: string | undefined): CgroupFacts {
-  return markClosed(hierarchies, configured, readText('/proc/self/cgroup'), readControllers)
+function findOpen(
+  hierarchies: CgroupFacts,
+  configured: string | undefined,
+  caller = '/proc/self',
+): CgroupFacts {
+  return markClosed(hierarchies, configured, readText(`${caller}/cgroup`), readControllers)
 }
 
 function readControllers(mountpoint: string): string {

@@ -9,7 +9,7 @@ import type { CgroupFacts, CgroupHierarchy } from './facts.ts'
 
 /**
  * `configured` is cgroupsPath, or the container's id, or absent: it is to have no cgroup, and all is
- * closed. `ownCgroups` is /proc/self/cgroup.
+ * closed. `ownCgroups` is /proc/PID/cgroup of the caller.
  */
 export function markClosed(
   facts: CgroupFacts,

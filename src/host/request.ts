@@ -34,6 +34,8 @@ export interface Request {
   readonly pid: number
   /** The socket to the supervisor (engine/supervisor-protocol.ts); absent: there is none. */
   readonly supervisor?: number
+  /** The directory in /proc of whom a worker of the resident planner acts for; absent: Node's own. */
+  readonly caller?: string
   /** Where fronts of this build look for a resident planner (resident/manager.ts). */
   readonly residentSocket: string
 }

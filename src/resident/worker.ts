@@ -87,7 +87,8 @@ async function serveCaller(
   const packet = hear(connection, 'request')
   if (packet === undefined || !GIVEN_COUNTS.includes(packet.fds.length)) return undefined
   const request = takePlace(connection, standing, packet)
-  const status = request && (await actFor(frontAsParent(connection), () => answer(request)))
+  const status =
+    request && (await actFor(frontAsParent(request, connection), () => answer(request)))
   return status === undefined ? { kind: 'refuse' } : { kind: 'exit', value: status }
 }
 
@@ -110,7 +111,7 @@ function takePlace(
     takeStdio([stdin, stdout, stderr])
     process.chdir(`/proc/self/fd/${directory}`)
     process.umask(readUmask(caller))
-    return { ...request, ...(supervisor !== undefined && { supervisor }) }
+    return { ...request, caller, ...(supervisor !== undefined && { supervisor }) }
   } catch {
     return undefined
   }
@@ -142,8 +143,9 @@ function needsOwnProcess({ argv, env }: Request): boolean {
   )
 }
 
-function frontAsParent(connection: number): Parent {
+function frontAsParent({ pid }: Request, connection: number): Parent {
   return {
+    pid,
     spawn(executable, mappings) {
       tell(connection, 'spawn', 0, [...orderByTarget(mappings), executable])
       const pid = hearValue(connection, 'spawned')

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { hear } from '../../src/resident/protocol.ts'
@@ -27,6 +27,7 @@ import {
 const reason = whyNot()
 /** What the front says that was refused, or found nobody: it has no Node. */
 const NO_NODE = /^tsrunc: cannot find .*alone\/tsrunc\.cjs\n$/
+const CGROUPS = existsSync('/sys/fs/cgroup/pids') ? '/sys/fs/cgroup/pids' : '/sys/fs/cgroup'
 let rig: Rig
 let manager: Awaited<ReturnType<typeof serve>>
 
@@ -53,6 +54,12 @@ describe.skipIf(reason !== undefined)(`a resident planner${reason ? ` (${reason}
     const { status, stderr } = ask(rig, [...root(), 'delete', '--force', id], {}, COLD)
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     reapOrphans()
+  }
+
+  function makeCgroup(name: string): string {
+    const path = join(CGROUPS, `tsrunc-test-resident-${process.pid}-${name}`)
+    mkdirSync(path)
+    return path
   }
 
   function reapOrphans(): void {
@@ -131,6 +138,35 @@ describe.skipIf(reason !== undefined)(`a resident planner${reason ? ` (${reason}
     expect(existsSync(join(rig.directory, 'state/foreground'))).toBe(false)
     const none = ask(rig, [...root(), 'exec', 'foreground', '/probe'])
     expect(none).toMatchObject({ status: 255, stdout: '' })
+  })
+
+  it("shows a container without a cgroup its caller's", () => {
+    const cgroup = makeCgroup('shown')
+    const bundle = makeBundle(rig, 'shown', (config) => {
+      config.mounts.push({ destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup' })
+    })
+    const disabled = [...root(), '--cgroup-manager', 'disabled']
+    const args = [...disabled, 'run', '-d', '--pid-file', 'pid', 'shown']
+    const run = ask(rig, args, { cwd: bundle, before: `echo $$ >${cgroup}/cgroup.procs` })
+    expect(run).toEqual({ status: 0, stdout: '', stderr: '' })
+    const pid = readFileSync(join(bundle, 'pid'), 'utf8')
+    const shown = join(`/proc/${pid}/root`, CGROUPS, 'cgroup.procs')
+    expect(readFileSync(shown, 'utf8').split('\n')).toContain(pid)
+    remove('shown')
+    rmdirSync(cgroup)
+  })
+
+  it("signals nobody where its caller is in the container's cgroup", () => {
+    const bundle = makeBundle(rig, 'inside')
+    const { cgroupsPath = '' } = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8')).linux
+    expect(ask(rig, [...root(), 'create', 'inside'], { cwd: bundle }).status).toBe(0)
+    const before = `echo $$ >${CGROUPS}${cgroupsPath}/cgroup.procs`
+    const killed = ask(rig, [...root(), 'kill', '--all', 'inside', 'KILL'], { before })
+    expect(killed).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('none is signalled'),
+    })
+    remove('inside')
   })
 
   it.each<[string, string[], AskOptions]>([

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RecordedCgroup } from '../../state/record.ts'
+import { parentPid } from '../parent.ts'
 import { codeOf, isRemoved } from './files.ts'
 import { walkCgroups } from './walk.ts'
 
@@ -12,12 +13,12 @@ export function isContainers({ path }: RecordedCgroup): boolean {
 }
 
 /**
- * The processes of a container. Throws when this process, or pid 1, is among them: then these are
- * not a container's cgroups, whatever the record says, and nobody there may be signalled.
+ * The processes of a container. Throws when this process, its caller's, or pid 1 is among them: then
+ * these are not a container's cgroups, whatever the record says, and nobody there may be signalled.
  */
 export function findMembers(cgroups: readonly RecordedCgroup[]): readonly number[] {
   const pids = findProcesses(cgroups.map(({ hierarchy, path }) => hierarchy + path))
-  const stranger = pids.find((pid) => pid === process.pid || pid === 1)
+  const stranger = pids.find((pid) => [1, process.pid, parentPid()].includes(pid))
   if (stranger === undefined) return pids
   throw new Error(
     `process ${stranger} is in the container's cgroup and not of it: none is signalled`,
