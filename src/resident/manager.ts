@@ -21,9 +21,9 @@ export async function keepWorkers(path: string, count: number): Promise<void> {
   if (process.geteuid?.() !== 0) throw new UsageError('serve: only root can, for fronts of root')
   const listening = openSocket(path)
   const workers = new Set<ChildProcess>()
-  const stop = new AbortController()
+  let isStopping = false
   const keep = () => {
-    if (stop.signal.aborted) return
+    if (isStopping) return
     const began = performance.now()
     const worker = startWorker(listening)
     workers.add(worker)
@@ -36,7 +36,7 @@ export async function keepWorkers(path: string, count: number): Promise<void> {
   await new Promise((end) => {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, end)
   })
-  stop.abort()
+  isStopping = true
   unlinkSync(path)
   for (const worker of workers) worker.stdin?.end()
   await Promise.all([...workers].map((worker) => new Promise((end) => worker.once('exit', end))))

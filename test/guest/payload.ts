@@ -13,6 +13,7 @@ const PASSED_ON = [
   'TSRUNC_TEST_RUNTIME',
   'TSRUNC_TEST_CGROUP_DRIVER',
   'TSRUNC_TEST_NAME',
+  'TSRUNC_TEST_RESIDENT',
   'TSRUNC_ENGINE_RUNTIME',
 ]
 
@@ -44,17 +45,6 @@ function findTarball(): string {
   const name = readdirSync('bin').find((name) => /^tsrunc-.*\.tar\.gz$/.test(name))
   if (name === undefined) throw new Error('no tarball in bin: npm run dist makes it')
   return join('bin', name)
-}
-
-/**
- * Container tests alone need not start Node for each of some thousand commands: one that is running
- * carries them out. Engines start it, as most of their users do.
- */
-function isResident(tests: readonly string[]): boolean {
-  const asked = process.env.TSRUNC_TEST_RESIDENT
-  return asked === undefined
-    ? tests.every((test) => test.startsWith('test/containers/'))
-    : asked === '1'
 }
 
 /** One file each, at the place of its source, and their runner; returns how to run them. */
@@ -92,7 +82,6 @@ async function bundleTests(checkout: string, tests: readonly string[]): Promise<
     'export TSRUNC_PROVIDED_PROBE=$PWD/probe TSRUNC_PROVIDED_TERMINAL=$PWD/terminal',
     'export TSRUNC_PROVIDED_POLICY=$PWD/policy',
     'ln -s /opt/tsrunc-* bin',
-    ...(isResident(tests) ? ['bin/tsrunc serve &'] : []),
     `bin/node ${toBundle(runner)} /results/tests.json ${[setup, ...tests].map(toBundle).join(' ')}`,
   ]
 }

@@ -1,4 +1,5 @@
 /** Runs bundled test files in this process, one after the other; the results in vitest's JSON form. */
+import { type ChildProcess, spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { type File, startTests, type Task, type Test, type VitestRunner } from '@vitest/runner'
@@ -46,6 +47,23 @@ function reportSkipped(test: Test): void {
   else if (namePattern === undefined) print(` - ${fullName(test)}`)
 }
 
+let planner: ChildProcess | undefined
+
+/**
+ * Container tests need not start Node for each of some thousand commands: a resident planner carries
+ * them out. Engines find none, as with most users. TSRUNC_TEST_RESIDENT, 1 or 0, has it otherwise.
+ */
+function arrangePlanner({ filepath }: File): void {
+  const asked = process.env.TSRUNC_TEST_RESIDENT
+  const isContainers = filepath.includes('/test/containers/')
+  if (asked === undefined ? isContainers : asked === '1') {
+    planner ??= spawn('bin/tsrunc', ['serve'], { stdio: 'inherit' })
+  } else {
+    planner?.kill()
+    planner = undefined
+  }
+}
+
 const runner: VitestRunner = {
   config: {
     root: process.cwd(),
@@ -69,6 +87,9 @@ const runner: VitestRunner = {
   // What is around each file is evaluated for each of them.
   importFile: (file, source) =>
     import(`${pathToFileURL(file).href}${source === 'setup' ? `?${times++}` : ''}`),
+  onBeforeRunSuite(suite) {
+    if (suite === suite.file) arrangePlanner(suite.file)
+  },
   onAfterRunTask: reportTest,
 }
 
