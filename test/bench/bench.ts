@@ -1,11 +1,12 @@
 /**
  * `npm run bench [ROUNDS]`: how long whole processes take, from the caller's side, beside the
- * peers that are installed. Every round measures every runtime once, in turn, so that what else
+ * peers that are installed: tsrunc alone, and with a resident planner (`serve`). Every round measures every runtime once, in turn, so that what else
  * the machine does hits all alike. Two views of the cgroups: the host's own, and, on a host with
  * v1 hierarchies, a private mount namespace with cgroup v2 alone, which crun needs.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -16,6 +17,7 @@ import {
 } from 'node:fs'
 import { cpus, loadavg, release, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { buildFront } from '../../native-shims/build.ts'
 import { defaultSpec } from '../../src/config/default-spec.ts'
 import { stringifyJson } from '../../src/config/stringify-json.ts'
 import { bindLibc } from '../../src/sys/ffi.ts'
@@ -46,8 +48,32 @@ function print(line = ''): void {
   process.stdout.write(`${line}\n`)
 }
 
+const TSRUNC: Runtime = { name: 'tsrunc', path: resolve('bin/tsrunc') }
+
+/** A copy of tsrunc with a resident planner of its own, in this process's mount namespace. */
+interface Served extends Runtime {
+  readonly planner: ChildProcess
+}
+
+function serve(home: string): Served {
+  const directory = join(home, 'served')
+  const residentSocket = join(home, 'socket')
+  cpSync('bin', directory, { recursive: true })
+  buildFront(directory, { residentSocket })
+  const path = join(directory, 'tsrunc')
+  const planner = spawn(path, ['serve'], { stdio: ['ignore', 'inherit', 'inherit'] })
+  for (let i = 0; i < 500 && !existsSync(residentSocket); i++) pause(10)
+  // Its workers load what they need meanwhile.
+  pause(1000)
+  return { name: 'with serve', path, planner }
+}
+
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}
+
 function findRuntimes(): { found: Runtime[]; missing: string[] } {
-  const found = [{ name: 'tsrunc', path: resolve('bin/tsrunc') }]
+  const found = [TSRUNC]
   const missing: string[] = []
   for (const name of PEERS) {
     const path = DIRECTORIES.map((directory) => join(directory, name)).find(existsSync)
@@ -121,7 +147,7 @@ function waitForEnd(pid: string): void {
     } catch {
       return
     }
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1)
+    pause(1)
   }
   throw new Error(`/true is still there after 5 s: pid ${pid}`)
 }
@@ -158,25 +184,29 @@ function report(samples: Samples, floor: number): void {
   const widths = columns.map((name) => Math.max(9, name.length + 2))
   const row = (cells: readonly string[]) =>
     cells.map((cell, index) => cell.padStart(widths[index] ?? 0)).join('')
-  print(`${''.padEnd(14)}${row(columns)}`)
+  print(`${''.padEnd(16)}${row(columns)}`)
   for (const [name, list] of samples) {
     for (const kind of ['wall', 'cpu'] as const) {
       const medians = CALLS.map((call) => median(list.map((sample) => sample[call][kind])))
       const totals = list.map((of) => of.create[kind] + of.start[kind] + of.delete[kind])
       const cells = [...medians, median(totals)].map((value) => value.toFixed(1))
-      print(`${name} ${kind}`.padEnd(14) + row(cells))
+      print(`${name} ${kind}`.padEnd(16) + row(cells))
     }
   }
   print(`(of each call, ${floor.toFixed(1)} ms are the spawning of any program from here; the CPU`)
-  print('time of run is without what others than the caller wait for)')
+  print(
+    'time of run is without what others than the caller wait for, that of serve without its workers)',
+  )
 }
 
 function benchmark(rounds: number, title: string): void {
   const home = mkdtempSync(join(tmpdir(), 'tsrunc-bench-'))
+  const served = serve(home)
   try {
     const bundle = prepareBundle(home)
     print(`\n${title}`)
-    const runtimes = tryOut(findRuntimes().found, home, bundle)
+    const [tsrunc = TSRUNC, ...peers] = findRuntimes().found
+    const runtimes = tryOut([tsrunc, served, ...peers], home, bundle)
     const samples: Samples = new Map(runtimes.map(({ name }) => [name, []]))
     const floors: number[] = []
     for (let round = 0; round < rounds; round++) {
@@ -189,6 +219,7 @@ function benchmark(rounds: number, title: string): void {
     }
     report(samples, median(floors))
   } finally {
+    served.planner.kill()
     rmSync(home, { recursive: true, force: true })
   }
 }
