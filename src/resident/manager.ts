@@ -27,10 +27,13 @@ export async function keepWorkers(path: string, count: number): Promise<void> {
     const began = performance.now()
     const worker = startWorker(listening)
     workers.add(worker)
-    worker.on('exit', () => {
+    const replace = () => {
       workers.delete(worker)
       setTimeout(keep, performance.now() - began < SHORT_LIFE_MS ? SHORT_LIFE_MS : 0)
-    })
+    }
+    worker.once('exit', replace)
+    // Its file is being replaced, or there are too many processes: not for ever.
+    worker.once('error', replace)
   }
   for (let i = 0; i < count; i++) keep()
   await new Promise((end) => {

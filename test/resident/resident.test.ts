@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { hear } from '../../src/resident/protocol.ts'
@@ -284,6 +292,16 @@ describe.skipIf(reason !== undefined)(`a resident planner${reason ? ` (${reason}
     expect(status).toBe(1)
     expect(stderr).toContain('tsrunc: the resident planner ended before the command did\n')
     remove('worker-killed')
+    await waitUntil('another worker', () => ask(rig, ['--version']).status === 0)
+  })
+
+  it('outlives that no worker can be started', async () => {
+    renameSync(rig.whole, `${rig.whole}-away`)
+    for (const worker of workersOf(manager)) process.kill(worker, 'SIGKILL')
+    await waitUntil('the end of the worker', () => workersOf(manager).length === 0)
+    // It tries after a second, if the first one was not even that old.
+    await new Promise((wake) => setTimeout(wake, 1300))
+    renameSync(`${rig.whole}-away`, rig.whole)
     await waitUntil('another worker', () => ask(rig, ['--version']).status === 0)
   })
 
