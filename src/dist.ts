@@ -10,6 +10,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -54,6 +55,7 @@ export async function packTarball(
     for (const file of ['LICENSE', 'README.md']) cpSync(file, join(directory, file))
     await fill(directory)
     writeCompletions(directory)
+    writeUnit(directory)
     const tarball = `bin/${name}.tar.gz`
     compress(staging, name, isFast ? '-1' : '-9')
     renameSync(join(staging, 'tarball'), tarball)
@@ -72,6 +74,13 @@ function writeCompletions(directory: string): void {
     const script = execFileSync(join(directory, 'tsrunc'), ['completion', shell], { env: {} })
     writeFileSync(join(directory, 'completions', name), script)
   }
+}
+
+/** Of the resident planner. systemd itself looks for `tsrunc` in /usr/local/bin, where it is linked. */
+function writeUnit(directory: string): void {
+  const front = join(directory, 'tsrunc')
+  const unit = execFileSync(front, ['serve', '--print-unit'], { env: {}, encoding: 'utf8' })
+  writeFileSync(join(directory, 'tsrunc.service'), unit.replace(realpathSync(front), 'tsrunc'))
 }
 
 /** The same bytes for the same files. */
