@@ -111,7 +111,7 @@ export function statFd(
   options: CallOptions = {},
 ): void {
   const empty = text(asm, '')
-  const operands = [fd, empty, flags(AT, 'EMPTY_PATH'), flags(STATX, 'TYPE', 'UID')]
+  const operands = [fd, empty, flags(AT, 'EMPTY_PATH'), flags(STATX, 'TYPE', 'MODE', 'UID')]
   asm.call('statx', [...operands, address(into, '&st')], options)
 }
 

@@ -155,6 +155,7 @@ export const S = group('S_', {
 
 export const STATX = group('STATX_', {
   TYPE: 1,
+  MODE: 2,
   NLINK: 4,
   UID: 8,
   INO: 0x100,
