@@ -20,6 +20,9 @@ const NAMESPACES = 'cgroup ipc mnt net pid pid_for_children time time_for_childr
 /** Lines of /proc/PID/status, proc_pid_status(5). */
 const COMPARED = /^(Uid|Gid|CapPrm|CapEff|CapBnd|NoNewPrivs|Seccomp|Seccomp_filters):.*$/gm
 
+/** Of a profile of AppArmor that confines nothing: Ubuntu has one for podman, to give it a name. */
+const NAME_ALONE = /^[^:&]+ \(unconfined\)/
+
 /** `getsockopt(fd, SOL_SOCKET, SO_PEERCRED)`, unix(7): the pid of who connected. */
 function findPeer(connection: number): number {
   const credentials = Buffer.alloc(CREDENTIALS_SIZE)
@@ -48,7 +51,7 @@ export function openCaller(connection: number, held: number, life: number): stri
 export function describeStanding(caller: string): string {
   const namespaces = NAMESPACES.map((name) => readLinkIfThere(`${caller}/ns/${name}`))
   const status = readFileSync(`${caller}/status`, 'latin1').match(COMPARED) ?? []
-  const label = readIfThere(`${caller}/attr/current`)
+  const label = readIfThere(`${caller}/attr/current`).replace(NAME_ALONE, 'unconfined')
   return [...namespaces, describeRoot(caller), ...status, label].join('\n')
 }
 
