@@ -75,13 +75,13 @@ describe.skipIf(reason !== undefined)(`a resident planner${reason ? ` (${reason}
   }
 
   /** A create that takes as long as its hook, once that runs. */
-  async function createSlowly(id: string) {
+  async function createSlowly(id: string, command = 'create') {
     const begun = join(rig.directory, `${id}.begun`)
     const bundle = makeBundle(rig, id, (config) => {
       const args = ['sh', '-c', `: >${begun}; exec sleep 60`]
       config.hooks = { createRuntime: [{ path: '/bin/sh', args, timeout: 30 }] }
     })
-    const asking = startAsking(rig, [...root(), 'create', '--bundle', bundle, id])
+    const asking = startAsking(rig, [...root(), command, '--bundle', bundle, id])
     await waitUntil('the hook', () => existsSync(begun))
     return asking
   }
@@ -285,13 +285,27 @@ describe.skipIf(reason !== undefined)(`a resident planner${reason ? ` (${reason}
     remove('front-killed')
   })
 
-  it('that is killed ends the command with an error', async () => {
+  it('that is killed ends the command as Node that is killed', async () => {
     const { ended } = await createSlowly('worker-killed')
     for (const worker of workersOf(manager)) process.kill(worker, 'SIGKILL')
     const { status, stderr } = await ended
-    expect(status).toBe(1)
-    expect(stderr).toContain('tsrunc: the resident planner ended before the command did\n')
+    // By a signal.
+    expect(status).toBeNull()
+    expect(stderr).toBe('tsrunc: the resident planner ended before the command did\n')
     remove('worker-killed')
+    await waitUntil('another worker', () => ask(rig, ['--version']).status === 0)
+  })
+
+  it('that is killed has the supervisor remove what there is', async () => {
+    const { ended } = await createSlowly('run-killed', 'run')
+    for (const worker of workersOf(manager)) process.kill(worker, 'SIGKILL')
+    const { status, stderr } = await ended
+    expect(status).toBe(128 + 9)
+    const [first = '', ...rest] = stderr.split(/(?<=\n)/)
+    expect(first).toBe('tsrunc: the resident planner ended before the command did\n')
+    // Which this front lacks the rest of tsrunc for.
+    expect(rest.join('')).toMatch(NO_NODE)
+    remove('run-killed')
     await waitUntil('another worker', () => ask(rig, ['--version']).status === 0)
   })
 
