@@ -101,7 +101,10 @@ async function recordCodeCaches(directory: string): Promise<void> {
     ['plan', '--bundle', example, 'example'],
     ['--root', example, 'delete', '--force', 'example'],
   ]) {
-    execFileSync(join(directory, 'tsrunc'), command, { stdio: ['ignore', 'ignore', 'inherit'] })
+    // With a variable that takes Node: a resident planner of this very build would record nothing.
+    const env = { ...process.env, LISTEN_FDS: '0' }
+    const stdio = ['ignore', 'ignore', 'inherit'] as const
+    execFileSync(join(directory, 'tsrunc'), command, { env, stdio: [...stdio] })
   }
   rmSync(example, { recursive: true })
 }
