@@ -8,7 +8,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { hear } from '../../src/resident/protocol.ts'
 import { closeFd } from '../../src/sys/fd.ts'
 import { waitForChild } from '../../src/sys/process.ts'
@@ -21,6 +21,7 @@ import {
   COLD,
   closeRig,
   descriptorsOf,
+  isRunning,
   makeBundle,
   openRig,
   type Rig,
@@ -40,20 +41,20 @@ let rig: Rig
 let manager: Awaited<ReturnType<typeof serve>>
 
 describe.skipIf(reason !== undefined)(`a resident planner${reason ? ` (${reason})` : ''}`, () => {
-  beforeAll(() => {
+  beforeAll(async () => {
     rig = openRig()
-  })
-
-  afterAll(() => {
-    closeRig(rig)
-  })
-
-  beforeEach(async () => {
     manager = await serve(rig)
   })
 
-  afterEach(async () => {
+  afterAll(async () => {
     await stop(manager)
+    closeRig(rig)
+  })
+
+  // Of a test that ended it, or its worker.
+  beforeEach(async () => {
+    if (!isRunning(manager)) manager = await serve(rig)
+    await waitUntil('a worker', () => ask(rig, ['--version']).status === 0)
   })
 
   const root = () => ['--root', join(rig.directory, 'state')]
@@ -208,6 +209,7 @@ describe.skipIf(reason !== undefined)(`a resident planner${reason ? ` (${reason}
     const script = join(rig.directory, 'with-copy')
     writeFileSync(script, `mount --rbind / ${copy}; mount -o remount,bind,ro ${copy}; exec "$@"`)
     manager = await serve(rig, 1, `unshare -m sh ${script}`)
+    onTestFinished(() => stop(manager))
     const by = ['nsenter', '-m', '-t', String(manager.pid)]
     expect(ask(rig, ['state', 'x'], { by }).stderr).toContain('does not exist')
     expect(ask(rig, ['state', 'x'], { by: [...by, '/usr/sbin/chroot', copy] }).stderr).toMatch(

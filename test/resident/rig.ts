@@ -84,8 +84,12 @@ export async function serve(rig: Rig, workers = 1, by = ''): Promise<ChildProces
   return manager
 }
 
+export function isRunning(manager: ChildProcess): boolean {
+  return manager.exitCode === null && manager.signalCode === null
+}
+
 export async function stop(manager: ChildProcess, signal: NodeJS.Signals = 'SIGTERM') {
-  if (manager.exitCode !== null || manager.signalCode !== null) return
+  if (!isRunning(manager)) return
   const ended = new Promise((settle) => manager.once('exit', settle))
   manager.kill(signal)
   await ended
