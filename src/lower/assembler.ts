@@ -43,16 +43,11 @@ export interface Emitter {
   ) => void
 }
 
-const BLANK: Omit<Unresolved, 'op'> = {
-  slot: NONE,
-  number: 0,
-  target: undefined,
-  a: 0,
-  b: 0,
-  c: 0,
-  d: 0,
-  operands: [],
-  rules: [],
+/** Member by member: spreading objects takes V8 several times as long, and as much memory. */
+function complete(op: number, fields: Partial<Unresolved>): Unresolved {
+  const { slot = NONE, number = 0, target, a = 0, b = 0, c = 0, d = 0 } = fields
+  const { operands = [], rules = [] } = fields
+  return { op, slot, number, target, a, b, c, d, operands, rules }
 }
 
 export type Assembler = ReturnType<typeof createAssembler>
@@ -71,7 +66,7 @@ export function createAssembler(architecture: Architecture) {
     architecture,
     emit(op, text, fields, extra = {}) {
       if (current === undefined) throw new Error('assembler: instruction outside of a step')
-      instructions.push({ ...BLANK, ...fields, op: OPCODE[op] })
+      instructions.push(complete(OPCODE[op], fields))
       listing.push({ op, step: current, text, ...extra })
     },
   }

@@ -81,16 +81,20 @@ function encodeInstruction(
   instruction: Unresolved,
   resolve: (label: Label) => number,
 ): void {
-  for (const name of ['op', 'slot', 'number', 'a', 'b', 'c', 'd'] as const) {
-    view.setUint32(at + INSTRUCTION[name], instruction[name], true)
-  }
-  const { target } = instruction
+  const { op, slot, number, target, a, b, c, d } = instruction
+  view.setUint32(at + INSTRUCTION.op, op, true)
+  view.setUint32(at + INSTRUCTION.slot, slot, true)
+  view.setUint32(at + INSTRUCTION.number, number, true)
+  view.setUint32(at + INSTRUCTION.a, a, true)
+  view.setUint32(at + INSTRUCTION.b, b, true)
+  view.setUint32(at + INSTRUCTION.c, c, true)
+  view.setUint32(at + INSTRUCTION.d, d, true)
   view.setUint32(at + INSTRUCTION.target, target === undefined ? NONE : resolve(target), true)
   for (let i = 0; i < OPERAND_COUNT; i++) {
     const operand = instruction.operands[i] ?? NO_OPERAND
     const place = at + INSTRUCTION.operands + i * 16
     view.setUint32(place, OPERAND[operand.kind], true)
-    view.setBigUint64(place + 8, BigInt.asUintN(64, operand.value), true)
+    view.setBigUint64(place + 8, operand.value, true)
   }
   instruction.rules.forEach((rule, i) => {
     const place = at + INSTRUCTION.rules + i * 8

@@ -1,7 +1,7 @@
 /** The kinds of instructions, each with its text for listings. */
 import { ERRNO, type ErrnoName } from '../sys/errno.ts'
 import { SYSCALL, type SyscallName } from '../sys/syscall-numbers.ts'
-import type { Emitter } from './assembler.ts'
+import type { Emitter, Instruction } from './assembler.ts'
 import type { DataSection } from './data-section.ts'
 import type { Unresolved } from './encode.ts'
 import {
@@ -63,8 +63,14 @@ export function calls({ emit, architecture }: Emitter, data: DataSection) {
       emit(
         'call',
         assign(options.into, `${name}(${operands.map((operand) => operand.show).join(', ')})`),
-        { ...outcome(options), number: SYSCALL[architecture][name], operands },
-        { syscall: name, ...describe(options) },
+        {
+          slot: slotOf(options),
+          number: SYSCALL[architecture][name],
+          target: options.success,
+          operands,
+          rules: resolveRules(options.on),
+        },
+        describe(options, name),
       )
     },
 
@@ -74,7 +80,9 @@ export function calls({ emit, architecture }: Emitter, data: DataSection) {
         'mkpath',
         assign(options.into, `mkpath(${root.show}, ${shown}, ${kind})`),
         {
-          ...outcome(options),
+          slot: slotOf(options),
+          target: options.success,
+          rules: resolveRules(options.on),
           operands: [
             root,
             address(data.string(path), shown),
@@ -149,12 +157,13 @@ export function processes({ emit }: Emitter) {
         'clone',
         assign(options.into, `clone3(${show})`),
         {
-          ...outcome(options),
+          slot: slotOf(options),
+          rules: resolveRules(options.on),
           number: lane,
           target: child,
           operands: [address(args, show), immediate(args.size)],
         },
-        { syscall: 'clone3', ...describe(options), branches: `child: ${child.name}` },
+        { ...describe(options, 'clone3'), branches: `child: ${child.name}` },
       )
       return lane
     },
@@ -190,24 +199,41 @@ function assign(into: Slot | undefined, call: string): string {
   return `${isSaid ? into.name : showSlot(into)} = ${call}`
 }
 
-function outcome(options: CallOptions): Pick<Unresolved, 'slot' | 'target' | 'rules'> {
-  const rules = Object.entries(options.on ?? {}).map(([name, target]) => ({
+function slotOf({ into }: CallOptions): number {
+  return into === undefined ? NONE : into.index
+}
+
+const NO_RULES: Unresolved['rules'] = []
+
+function resolveRules(on: Rules | undefined): Unresolved['rules'] {
+  if (on === undefined) return NO_RULES
+  const rules = Object.entries(on).map(([name, target]) => ({
     errno: name === '*' ? ANY_ERRNO : ERRNO[name as ErrnoName],
     target,
   }))
   if (rules.length > RULE_COUNT) throw new Error('assembler: more rules than an instruction holds')
-  return { slot: options.into?.index ?? NONE, target: options.success, rules }
+  return rules
 }
 
-function describe(options: CallOptions): { reason?: string; branches?: string } {
-  const branches = Object.entries(options.on ?? {}).map(
+function describe(
+  { on, success, reason }: CallOptions,
+  syscall?: SyscallName,
+): Pick<Instruction, 'syscall' | 'reason' | 'branches'> {
+  const branches = describeBranches(on, success)
+  return {
+    ...(syscall !== undefined && { syscall }),
+    ...(reason !== undefined && { reason }),
+    ...(branches !== '' && { branches }),
+  }
+}
+
+function describeBranches(on: Rules | undefined, success: Label | undefined): string {
+  if (on === undefined && success === undefined) return ''
+  const branches = Object.entries(on ?? {}).map(
     ([errno, target]) => `${errno}: ${target === 'retry' ? 'retry' : target.name}`,
   )
-  if (options.success !== undefined) branches.push(`success: ${options.success.name}`)
-  return {
-    ...(options.reason !== undefined && { reason: options.reason }),
-    ...(branches.length > 0 && { branches: branches.join(', ') }),
-  }
+  if (success !== undefined) branches.push(`success: ${success.name}`)
+  return branches.join(', ')
 }
 
 function meetOperands(options: Pick<MeetOptions, 'values' | 'fds'>): Operand[] {
