@@ -22,6 +22,18 @@ const MOST_PROGRAMS = 64
 
 /** Verifies and loads a program of 64-bit eBPF instructions; an fd of it. */
 export function loadDeviceFilter(program: Uint8Array): number {
+  const call = `bpf(BPF_PROG_LOAD, BPF_PROG_TYPE_CGROUP_DEVICE, ${program.length} bytes)`
+  // The verifier gives up with EAGAIN when a signal arrives: libbpf tries five times as well.
+  for (let attempt = 1; attempt < 5; attempt++) {
+    const bytes = new Uint8Array(describeProgram(program).buffer)
+    const fd = callKernel('bpf', [COMMAND.load, bytes, bytes.length], call, ['EAGAIN'])
+    if (fd >= 0) return fd
+  }
+  return callBpf(COMMAND.load, describeProgram(program), call)
+}
+
+/** For each attempt anew: what it points to is held for one call (sys/ffi.ts). */
+function describeProgram(program: Uint8Array): DataView {
   const attributes = makeAttributes()
   attributes.setUint32(0, PROG_TYPE_CGROUP_DEVICE, true)
   attributes.setUint32(4, program.length / INSTRUCTION_SIZE, true)
@@ -29,14 +41,7 @@ export function loadDeviceFilter(program: Uint8Array): number {
   attributes.setBigUint64(16, addressOf(LICENSE), true)
   const name = new Uint8Array(attributes.buffer, NAME_OFFSET.load, NAME_SIZE)
   name.set(Buffer.from(NAME))
-  const call = `bpf(BPF_PROG_LOAD, BPF_PROG_TYPE_CGROUP_DEVICE, ${program.length} bytes)`
-  const bytes = new Uint8Array(attributes.buffer)
-  // The verifier gives up with EAGAIN when a signal arrives: libbpf tries five times as well.
-  for (let attempt = 1; attempt < 5; attempt++) {
-    const fd = callKernel('bpf', [COMMAND.load, bytes, bytes.length], call, ['EAGAIN'])
-    if (fd >= 0) return fd
-  }
-  return callBpf(COMMAND.load, attributes, call)
+  return attributes
 }
 
 /** Attaches a loaded program to the cgroup v2 directory of that fd; it outlives both fds. */

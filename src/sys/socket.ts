@@ -108,13 +108,13 @@ export function sendMessage(socket: number, bytes: Uint8Array, fds: readonly num
       control.writeInt32LE(fd, CMSG_HEADER + index * 4)
     })
   }
-  const message = encodeMessage(bytes, control)
-  callKernel('sendmsg', [socket, message.header, MSG_NOSIGNAL], `sendmsg(${socket})`)
+  const header = encodeMessage(bytes, control)
+  callKernel('sendmsg', [socket, header, MSG_NOSIGNAL], `sendmsg(${socket})`)
 }
 
 /** sendto(2) of one datagram, without waiting for room in the receiver's queue. */
 export function sendDatagram(socket: number, bytes: Uint8Array): void {
-  const { header } = encodeMessage(bytes, Buffer.alloc(0))
+  const header = encodeMessage(bytes, Buffer.alloc(0))
   callKernel('sendmsg', [socket, header, MSG_NOSIGNAL | MSG_DONTWAIT], `sendmsg(${socket})`)
 }
 
@@ -125,15 +125,17 @@ export function sendDatagram(socket: number, bytes: Uint8Array): void {
 export function receiveMessage(socket: number, limit: number): Packet | undefined {
   const bytes = Buffer.alloc(limit)
   const control = Buffer.alloc(align(CMSG_HEADER + FD_LIMIT * 4))
-  const message = encodeMessage(bytes, control)
+  let header: Buffer
   let length: number
   do {
-    const args = [socket, message.header, MSG_CMSG_CLOEXEC]
+    // For each attempt anew: what it points to is held for one call (sys/ffi.ts).
+    header = encodeMessage(bytes, control)
+    const args = [socket, header, MSG_CMSG_CLOEXEC]
     length = callKernel('recvmsg', args, `recvmsg(${socket})`, ['EINTR', 'ECONNRESET'])
   } while (length === -4)
   if (length < 0) return undefined
-  const fds = decodeFds(control.subarray(0, Number(message.header.readBigUInt64LE(40))))
-  const flags = message.header.readInt32LE(48)
+  const fds = decodeFds(control.subarray(0, Number(header.readBigUInt64LE(40))))
+  const flags = header.readInt32LE(48)
   if ((flags & (MSG_TRUNC | MSG_CTRUNC)) !== 0) {
     fds.forEach(closeFd)
     throw new SyscallError('recvmsg', `recvmsg(${socket})`, 'EMSGSIZE')
@@ -175,8 +177,8 @@ function encodeAddress(path: string): Buffer {
   return Buffer.concat([family, name])
 }
 
-/** struct msghdr with one iovec; `vector` is kept beside it for as long as the call needs it. */
-function encodeMessage(bytes: Uint8Array, control: Buffer): { header: Buffer; vector: Buffer } {
+/** struct msghdr with one iovec, for the next call. */
+function encodeMessage(bytes: Uint8Array, control: Buffer): Buffer {
   const vector = Buffer.alloc(16)
   // A zero-length Buffer has no address of its own: what it points to is never read.
   vector.writeBigUInt64LE(bytes.length === 0 ? 0n : addressOf(bytes), 0)
@@ -188,7 +190,7 @@ function encodeMessage(bytes: Uint8Array, control: Buffer): { header: Buffer; ve
     header.writeBigUInt64LE(addressOf(control), 32)
     header.writeBigUInt64LE(BigInt(control.length), 40)
   }
-  return { header, vector }
+  return header
 }
 
 function decodeFds(control: Buffer): number[] {
