@@ -1,8 +1,9 @@
+import { dirname } from 'node:path/posix'
 import type { Mount } from '../config/spec.ts'
 import type { Issue, Pointer } from '../errors.ts'
 import { isBind } from '../host/questions.ts'
 import type { Step } from '../plan/steps.ts'
-import { cleanPath, isBelow } from './container-path.ts'
+import { cleanPath } from './container-path.ts'
 import type { Contribution, Field, Planning } from './field.ts'
 import { devicePaths } from './linux/devices.ts'
 import { planBind } from './mounts/bind.ts'
@@ -19,18 +20,43 @@ import { merge } from './walk.ts'
 export const mounts: Field<readonly Mount[]> = { plan: planMounts }
 
 function planMounts(configured: readonly Mount[], at: Pointer, planning: Planning): Contribution {
-  return merge(configured.map((_mount, index) => planMount(configured, index, at, planning)))
+  const filled = findFilled(configured, planning)
+  const isFilledAfter = (index: number) => (directory: string) =>
+    (filled.get(directory) ?? 0) > index
+  return merge(
+    configured.map((mount, index) =>
+      planMount(mount, `${at}/${index}`, isFilledAfter(index), planning),
+    ),
+  )
 }
 
+/**
+ * The directories that something is made below: where among the mounts the last of that is, beyond
+ * them for what is made when all are there. Looked up, since a config may have thousands of mounts.
+ */
+function findFilled(configured: readonly Mount[], planning: Planning): ReadonlyMap<string, number> {
+  const filled = new Map<string, number>()
+  const fill = (path: string, position: number) => {
+    for (let directory = path; directory !== '/'; ) {
+      directory = dirname(directory)
+      filled.set(directory, position)
+    }
+  }
+  for (const [index, { destination }] of configured.entries()) fill(cleanPath(destination), index)
+  for (const path of devicePaths(planning)) fill(path, configured.length)
+  if (planning.options.notifyDirectory !== undefined) fill(NOTIFY_DESTINATION, configured.length)
+  return filled
+}
+
+/** Whether something is still to be made below a directory. */
+type IsFilledLater = (directory: string) => boolean
+
 function planMount(
-  configured: readonly Mount[],
-  index: number,
-  pointer: Pointer,
+  mount: Mount,
+  at: Pointer,
+  isFilledLater: IsFilledLater,
   planning: Planning,
 ): Contribution {
-  const mount = configured[index]
-  if (mount === undefined) return {}
-  const at = `${pointer}/${index}`
   const request: MountRequest = {
     mount,
     at,
@@ -40,22 +66,20 @@ function planMount(
   const isChanged = request.wishes.remount
   const issues = [...checkIds(request), ...(isChanged ? [] : checkDestination(request))]
   if (issues.length > 0) return { issues }
-  return planByKind(request, configured.slice(index + 1), planning)
+  return planByKind(request, isFilledLater, planning)
 }
 
 function planByKind(
   request: MountRequest,
-  later: readonly Mount[],
+  isFilledLater: IsFilledLater,
   planning: Planning,
 ): Contribution {
-  if (request.wishes.remount) {
-    return finishReadonlyLater(planRemount(request), request, later, planning)
-  }
+  if (request.wishes.remount) return finishReadonly(planRemount(request), request, isFilledLater)
   if (isBind(request.mount)) {
-    return finishReadonlyLater(planBind(request, planning), request, later, planning)
+    return finishReadonly(planBind(request, planning), request, isFilledLater)
   }
   if (request.mount.type === 'cgroup') return planCgroupMount(request, planning)
-  return finishReadonlyLater(planFilesystem(request, planning), request, later, planning)
+  return finishReadonly(planFilesystem(request, planning), request, isFilledLater)
 }
 
 function checkIds({ mount, at, wishes }: MountRequest): Issue[] {
@@ -68,20 +92,14 @@ function checkIds({ mount, at, wishes }: MountRequest): Issue[] {
  * Where something of ours has still to be made below a read-only mount, the mount is made writable
  * and becomes read-only when all is in place.
  */
-function finishReadonlyLater(
+function finishReadonly(
   contribution: Contribution,
   { destination, wishes, at }: MountRequest,
-  later: readonly Mount[],
-  planning: Planning,
+  isFilledLater: IsFilledLater,
 ): Contribution {
   if (!wishes.attributes.set.includes('rdonly')) return contribution
-  const made = [
-    ...later.map((mount) => cleanPath(mount.destination)),
-    ...devicePaths(planning),
-    ...(planning.options.notifyDirectory === undefined ? [] : [NOTIFY_DESTINATION]),
-  ]
-  const isFilledLater = wishes.copyUp || made.some((path) => isBelow(path, destination))
-  if (!isFilledLater || contribution.steps === undefined) return contribution
+  if (!wishes.copyUp && !isFilledLater(destination)) return contribution
+  if (contribution.steps === undefined) return contribution
   const finish: Step = { kind: 'finish-readonly', phase: 'readonly', origin: at, destination }
   return { ...contribution, steps: [...contribution.steps.map(makeWritable), finish] }
 }

@@ -1,5 +1,5 @@
 /** What the lowering of one step knows of the program around it. */
-import type { FinishReadonly, Step, StepKind } from '../plan/steps.ts'
+import type { Step, StepKind } from '../plan/steps.ts'
 import type { Assembler } from './assembler.ts'
 import type { Meet } from './meets.ts'
 import type { DataRef, Label, Slot } from './operands.ts'
@@ -17,6 +17,7 @@ export interface Context {
   /** All steps of the plan, and where the present one stands among them. */
   readonly steps: readonly Step[]
   position: number
+  readonly lastOf: LastPositions
   readonly meets: Map<number, Meet>
   /** `fail` instructions: at the end of the program, out of the way of what succeeds. */
   readonly failures: { label: Label; step: Step; code: number; reason: string }[]
@@ -46,8 +47,11 @@ export interface Context {
 }
 
 /** Whether a later step has one of these kinds. */
-export function isNeededLater(context: Context, ...kinds: readonly StepKind[]): boolean {
-  return context.steps.slice(context.position + 1).some((step) => kinds.includes(step.kind))
+export function isNeededLater(
+  { lastOf, position }: Context,
+  ...kinds: readonly StepKind[]
+): boolean {
+  return kinds.some((kind) => (lastOf.kind.get(kind) ?? 0) > position)
 }
 
 /** A label whose instruction ends the process for a reason. */
@@ -82,11 +86,23 @@ export function rootOf(context: Context): Slot {
 }
 
 /** Whether `finish-readonly` will come for a destination. */
-export function isFinishedLater(context: Context, destination: string): boolean {
-  return context.steps
-    .slice(context.position + 1)
-    .some(
-      (step): step is FinishReadonly =>
-        step.kind === 'finish-readonly' && step.destination === destination,
-    )
+export function isFinishedLater({ lastOf, position }: Context, destination: string): boolean {
+  return (lastOf.finished.get(destination) ?? 0) > position
+}
+
+/** Looked up instead of searched for: there may be thousands of mounts. */
+export interface LastPositions {
+  readonly kind: ReadonlyMap<StepKind, number>
+  /** Of `finish-readonly`, by destination. */
+  readonly finished: ReadonlyMap<string, number>
+}
+
+export function findLastPositions(steps: readonly Step[]): LastPositions {
+  const finishing = [...steps.entries()].flatMap(([index, step]) =>
+    step.kind === 'finish-readonly' ? [[step.destination, index] as const] : [],
+  )
+  return {
+    kind: new Map(steps.map(({ kind }, index) => [kind, index])),
+    finished: new Map(finishing),
+  }
 }

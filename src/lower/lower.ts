@@ -4,7 +4,7 @@ import type { BindMount, HostStep, RunHook, Step } from '../plan/steps.ts'
 import type { Architecture } from '../sys/syscall-numbers.ts'
 import { createAssembler, type Program } from './assembler.ts'
 import { CLONE, flags, ZERO } from './constants.ts'
-import { addMeet, type Context, placeFailures } from './context.ts'
+import { addMeet, type Context, findLastPositions, placeFailures } from './context.ts'
 import type { Meet } from './meets.ts'
 import { hookSlots, runHook } from './steps/hooks.ts'
 import { type LoweredStep, lowerStep } from './steps/table.ts'
@@ -100,6 +100,7 @@ function createContext(steps: readonly Step[], options: LowerOptions): Context {
     bundle: options.bundle,
     steps,
     position: 0,
+    lastOf: findLastPositions(steps),
     meets: new Map(),
     failures: [],
     scratch: asm.bytes(4096),
