@@ -5,7 +5,7 @@
 import { writeSync } from 'node:fs'
 import { describeFailure } from './cli/failure.ts'
 import { createLog, type Log, openSink, salvageLogFlags } from './cli/log.ts'
-import { parseInvocation } from './cli/program.ts'
+import { type Invocation, parseInvocation } from './cli/program.ts'
 import { UsageError } from './errors.ts'
 import { type Request, readRequest } from './host/request.ts'
 
@@ -22,12 +22,8 @@ async function answer(readOwn: () => Request, isWorker: boolean): Promise<number
     const { log: target, ...flags } = salvageLogFlags(request.argv)
     log = createLog(flags)
     const parsing = parseInvocation(request)
-    const lasts = await parsing.then(
-      (invocation) => invocation.lasts,
-      () => false,
-    )
     // Before the log is opened: who reads it from a pipe would see it end with us.
-    if (isWorker && lasts) return undefined
+    if (isWorker && (await isLasting(parsing))) return undefined
     if (target !== undefined) log = createLog(flags, await openSink(target, flags.logFormat))
     const invocation = await parsing
     subject = invocation.subject
@@ -52,6 +48,14 @@ async function answer(readOwn: () => Request, isWorker: boolean): Promise<number
     print(2, log.fatal(describeFailure(error, subject)))
     return failureStatus
   }
+}
+
+/** What is wrong with a command line is told as of any other. */
+function isLasting(parsing: Promise<Invocation>): Promise<boolean> {
+  return parsing.then(
+    ({ lasts }) => lasts,
+    () => false,
+  )
 }
 
 function findRequest(): number {
