@@ -255,9 +255,11 @@ function definePods(containerd: Containerd, runtime: Runtime): void {
         expect(Number(stats?.cpu.usageCoreNanoSeconds.value)).toBeGreaterThan(0)
       }))
 
-    // The first process lives on: containerd may miss why a cgroup's last one ended.
+    // The first process lives on, also where the kernel kills a second time before memory is free:
+    // containerd may miss why a cgroup's last one ended.
     it('who takes too much is told to be OOMKilled', () => {
-      const script = '(x=x; while :; do x=$x$x; done); sleep 2; exit 7'
+      const script =
+        '(echo 1000 >/proc/self/oom_score_adj; x=x; while :; do x=$x$x; done); sleep 2; exit 7'
       return withContainer(
         { linux: { resources }, command: ['sh', '-c', script] },
         async (container) => {
