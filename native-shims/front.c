@@ -7,6 +7,8 @@
 #define ACCESS_EXISTS 0
 #define ACCESS_EXECUTE 1
 #define FEWEST_FILES 32
+#define FEWEST_BYTES_AS (700ULL << 20)
+#define FEWEST_BYTES_DATA (48ULL << 20)
 #define PATH_SIZE 4096
 #define SIGNAL_COUNT 64
 
@@ -130,6 +132,21 @@ static void record_limits(struct front *front)
   syscall(__NR_prlimit64, 0, LIMIT_NOFILE, &most, NULL);
 }
 
+static bool is_below(int limit, uint64_t bytes)
+{
+  struct limit now;
+  return syscall(__NR_prlimit64, 0, limit, NULL, &now) == 0 && now.soft < bytes;
+}
+
+/* With less than that every Node aborts without a word, or hangs while it starts. */
+static void check_memory(void)
+{
+  if (is_below(LIMIT_AS, FEWEST_BYTES_AS))
+    give_up("too little memory for Node:", "RLIMIT_AS (ulimit -v) is below 700 MiB");
+  if (is_below(LIMIT_DATA, FEWEST_BYTES_DATA))
+    give_up("too little memory for Node:", "RLIMIT_DATA (ulimit -d) is below 48 MiB");
+}
+
 int raise_descriptor(int fd, bool close_on_exec)
 {
   static const int bases[] = { 1000, 200, 32, 3 };
@@ -162,6 +179,7 @@ void execute_node(int request)
 {
   static struct paths paths;
   find_files(&paths);
+  check_memory();
   char digits[12];
   char *number = digits + sizeof(digits) - 1;
   *number = 0;

@@ -12,7 +12,9 @@
 #include "syscall.h"
 
 #define LIMIT_COUNT 16
+#define LIMIT_DATA 2
 #define LIMIT_NOFILE 7
+#define LIMIT_AS 9
 
 struct limit {
   uint64_t soft;

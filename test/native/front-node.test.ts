@@ -71,6 +71,16 @@ test('with too few fds for Node it says so', () => {
   expect(stderr).toBe(`tsrunc: ${message}\n`)
 })
 
+test.each([
+  ['ulimit -v 700000', 'RLIMIT_AS (ulimit -v) is below 700 MiB'],
+  ['ulimit -d 40000', 'RLIMIT_DATA (ulimit -d) is below 48 MiB'],
+])('with too little memory for Node it says so: %s', (limit, message) => {
+  using rig = openRig()
+  const { status, stderr } = rig.shell(`${limit}; exec "$0" state`)
+  expect(status).toBe(1)
+  expect(stderr).toBe(`tsrunc: too little memory for Node: ${message}\n`)
+})
+
 test('a missing bundle is one line of error', () => {
   using rig = openRig()
   rmSync(rig.path('tsrunc.cjs'))
