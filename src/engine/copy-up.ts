@@ -21,13 +21,12 @@ import {
   writeSync,
 } from 'node:fs'
 import type { FilesystemParameter } from '../plan/steps.ts'
+import { O_PATH } from '../sys/directory.ts'
 
 const DEPTH_LIMIT = 64
 const BYTE_LIMIT = 4 * 1024 ** 3
 const CHUNK = 1 << 16
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_WRONLY, O_CREAT, O_EXCL } = constants
-/** Not among Node's constants; the same on x86-64 and arm64. */
-const O_PATH = 0o10000000
 
 interface Budget {
   bytes: number

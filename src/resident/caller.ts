@@ -4,14 +4,8 @@
  * filters or labels.
  */
 import { closeSync, fstatSync, openSync, readFileSync, readlinkSync } from 'node:fs'
-import { OPEN_DIRECTORY } from '../sys/directory.ts'
-import { callKernel } from '../sys/ffi.ts'
-
-const SOL_SOCKET = 1
-const SO_PEERCRED = 17
-const CREDENTIALS_SIZE = 12
-/** Of linux/fcntl.h; Node does not have it. */
-const O_PATH = 0o10000000
+import { O_PATH, OPEN_DIRECTORY } from '../sys/directory.ts'
+import { findPeer } from '../sys/socket.ts'
 
 const NAMESPACES = 'cgroup ipc mnt net pid pid_for_children time time_for_children user uts'.split(
   ' ',
@@ -22,16 +16,6 @@ const COMPARED = /^(Uid|Gid|CapPrm|CapEff|CapBnd|NoNewPrivs|Seccomp|Seccomp_filt
 
 /** Of a profile of AppArmor that confines nothing: Ubuntu has one for podman, to give it a name. */
 const NAME_ALONE = /^[^:&]+ \(unconfined\)/
-
-/** `getsockopt(fd, SOL_SOCKET, SO_PEERCRED)`, unix(7): the pid of who connected. */
-function findPeer(connection: number): number {
-  const credentials = Buffer.alloc(CREDENTIALS_SIZE)
-  const size = Buffer.alloc(4)
-  size.writeUInt32LE(CREDENTIALS_SIZE)
-  const args = [connection, SOL_SOCKET, SO_PEERCRED, credentials, size]
-  callKernel('getsockopt', args, `getsockopt(${connection}, SO_PEERCRED)`)
-  return credentials.readInt32LE(0)
-}
 
 /**
  * The directory in /proc of the process that connected: nothing is read there of one that has its pid
@@ -47,12 +31,22 @@ export function openCaller(connection: number, held: number, life: number): stri
   return caller
 }
 
-/** What two processes must have in common, as text to compare; a process is its directory in /proc. */
-export function describeStanding(caller: string): string {
-  const namespaces = NAMESPACES.map((name) => readLinkIfThere(`${caller}/ns/${name}`))
-  const status = readFileSync(`${caller}/status`, 'latin1').match(COMPARED) ?? []
-  const label = readIfThere(`${caller}/attr/current`).replace(NAME_ALONE, 'unconfined')
-  return [...namespaces, describeRoot(caller), ...status, label].join('\n')
+/**
+ * Of a process, which is its directory in /proc: what another must have in common with it, as text to
+ * compare, and its umask(2).
+ */
+export function readStanding(caller: string): { standing: string; umask: number } {
+  const namespaces = NAMESPACES.map((name) => ifThere(() => readlinkSync(`${caller}/ns/${name}`)))
+  const status = readFileSync(`${caller}/status`, 'latin1')
+  const label = ifThere(() => readFileSync(`${caller}/attr/current`, 'latin1'))
+  const standing = [
+    ...namespaces,
+    describeRoot(caller),
+    ...(status.match(COMPARED) ?? []),
+    label.replace(NAME_ALONE, 'unconfined'),
+  ]
+  const umask = /^Umask:\s*([0-7]+)$/m.exec(status)?.[1] ?? '022'
+  return { standing: standing.join('\n'), umask: Number.parseInt(umask, 8) }
 }
 
 /** Not its inode alone: a bind mount of the same directory may be read-only. */
@@ -67,25 +61,10 @@ function describeRoot(caller: string): string {
   }
 }
 
-/** umask(2) of a process. */
-export function readUmask(caller: string): number {
-  const status = readFileSync(`${caller}/status`, 'latin1')
-  return Number.parseInt(/^Umask:\s*([0-7]+)$/m.exec(status)?.[1] ?? '022', 8)
-}
-
-/** A kernel may have been built without one. */
-function readLinkIfThere(path: string): string {
+/** A kernel may have been built without a kind of namespaces, or have no security module. */
+function ifThere(read: () => string): string {
   try {
-    return readlinkSync(path)
-  } catch {
-    return ''
-  }
-}
-
-/** Without a security module the file cannot be read. */
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, 'latin1')
+    return read()
   } catch {
     return ''
   }

@@ -9,12 +9,12 @@ import { actFor, type Parent } from '../engine/parent.ts'
 import { SyscallError } from '../errors.ts'
 import { type Request, readRequest } from '../host/request.ts'
 import { errnoName } from '../sys/errno.ts'
-import { duplicateFd } from '../sys/fd.ts'
+import { closeFd, duplicateFd } from '../sys/fd.ts'
 import { callKernel } from '../sys/ffi.ts'
 import { decodeWaitStatus, waitReadable } from '../sys/process.ts'
 import { acceptConnection, type Packet } from '../sys/socket.ts'
 import type { DescriptorMapping } from '../sys/spawn.ts'
-import { describeStanding, openCaller, readUmask } from './caller.ts'
+import { openCaller, readStanding } from './caller.ts'
 import { hear, hearValue, type Kind, readValue, tell } from './protocol.ts'
 
 /** Carries out a command; its exit status, or undefined if it is none for a worker. */
@@ -43,27 +43,35 @@ const GIVEN_COUNTS = [6, 7]
 export async function serveCallers({ listening, answer, ...worker }: Worker): Promise<void> {
   const lifeline = duplicateFd(worker.lifeline)
   const idle = [openSync('/dev/null', 'r+'), openSync('/dev/null', 'r+'), duplicateFd(2)] as const
-  const standing = describeStanding('/proc/self')
+  const { standing } = readStanding('/proc/self')
   // Kept for all commands.
   openExecutor()
   const own = listDescriptors()
   for (;;) {
     const connection = awaitCaller(listening, lifeline)
     if (connection === undefined) return
-    try {
-      const told = await serveCaller(connection, standing, answer)
-      // Before the last word: its caller may wait for the end of a pipe that we still hold, and the
-      // end of the front would be ours, too.
-      takeStdio(idle)
-      closeOthers(new Set([...own, connection]))
-      if (told !== undefined) tell(connection, told.kind, told.value)
-    } catch {
-      // The front is gone, or none of ours: there is nobody to tell.
-    } finally {
-      takeStdio(idle)
-      closeOthers(own)
-      process.chdir('/')
-    }
+    // What it throws is of a front that is gone, or none of ours: there is nobody to tell.
+    const last = await serveCaller(connection, standing, answer).catch(() => undefined)
+    // Before the last word: its caller may wait for the end of a pipe that we still hold, and the
+    // end of the front would be ours, too.
+    takeStdio(idle)
+    process.chdir('/')
+    closeOthers(own, connection)
+    if (last !== undefined) tellLast(connection, last)
+    closeFd(connection)
+  }
+}
+
+interface LastWord {
+  readonly kind: Kind
+  readonly value?: number
+}
+
+function tellLast(connection: number, { kind, value }: LastWord): void {
+  try {
+    tell(connection, kind, value)
+  } catch {
+    // The front has gone meanwhile.
   }
 }
 
@@ -81,7 +89,7 @@ async function serveCaller(
   connection: number,
   standing: string,
   answer: Answer,
-): Promise<{ readonly kind: Kind; readonly value?: number } | undefined> {
+): Promise<LastWord | undefined> {
   tell(connection, 'ready')
   if (waitReadable([connection], REQUEST_TIMEOUT_MS).length === 0) return undefined
   const packet = hear(connection, 'request')
@@ -105,12 +113,13 @@ function takePlace(
   const supervisor = fds[6]
   try {
     const caller = openCaller(connection, readValue(bytes), life)
-    if (describeStanding(caller) !== standing || !dieWith(life)) return undefined
+    const theirs = readStanding(caller)
+    if (theirs.standing !== standing || !dieWith(life)) return undefined
     const { supervisor: _numberOfTheFront, ...request } = readRequest(file)
     if (needsOwnProcess(request)) return undefined
     takeStdio([stdin, stdout, stderr])
     process.chdir(`/proc/self/fd/${directory}`)
-    process.umask(readUmask(caller))
+    process.umask(theirs.umask)
     return { ...request, caller, ...(supervisor !== undefined && { supervisor }) }
   } catch {
     return undefined
@@ -174,10 +183,11 @@ function takeStdio(fds: readonly [number, number, number]): void {
 }
 
 /** Whatever a command left open would be in the next one's way, or in its container. */
-function closeOthers(kept: ReadonlySet<number>): void {
+function closeOthers(own: ReadonlySet<number>, connection: number): void {
   for (const fd of readdirSync('/proc/self/fd').map(Number)) {
+    if (own.has(fd) || fd === connection) continue
     // Not close(2): the one that the list was read by is among them, and closed already.
-    if (!kept.has(fd)) callKernel('close_range', [fd, fd, 0], `close_range(${fd}, ${fd})`)
+    callKernel('close_range', [fd, fd, 0], `close_range(${fd}, ${fd})`)
   }
 }
 

@@ -10,7 +10,10 @@ const SOCK_SEQPACKET = 5
 const SOCK_CLOEXEC = 0o2000000
 const SOCK_NONBLOCK = 0o4000
 const SOL_SOCKET = 1
+const SO_PEERCRED = 17
 const SO_SNDTIMEO = 21
+/** sizeof(struct ucred) */
+const CREDENTIALS_SIZE = 12
 const SEND_TIMEOUT_S = 10
 const SHUT_WR = 1
 const SCM_RIGHTS = 1
@@ -63,6 +66,16 @@ export function acceptConnection(listening: number): number | undefined {
   const call = `accept4(${listening})`
   const fd = callKernel('accept4', [listening, 0, 0, SOCK_CLOEXEC], call, tolerated)
   return fd < 0 ? undefined : fd
+}
+
+/** `getsockopt(fd, SOL_SOCKET, SO_PEERCRED)`, unix(7): the pid of who connected. */
+export function findPeer(connection: number): number {
+  const credentials = Buffer.alloc(CREDENTIALS_SIZE)
+  const size = Buffer.alloc(4)
+  size.writeUInt32LE(CREDENTIALS_SIZE)
+  const args = [connection, SOL_SOCKET, SO_PEERCRED, credentials, size]
+  callKernel('getsockopt', args, `getsockopt(${connection}, SO_PEERCRED)`)
+  return credentials.readInt32LE(0)
 }
 
 /** A datagram socket with a name. */
