@@ -42,12 +42,6 @@ const MAIN = {
   footer: '})',
 }
 
-/**
- * Where the resident planner of this build listens: the front of another build does not find it, so
- * that both halves of each pair are of one make.
- */
-const RESIDENT_SOCKET = `/run/tsrunc-${identifyBuild()}.sock`
-
 /** A hash of all that the build is made from. */
 function identifyBuild(): string {
   const hash = createHash('sha256').update(describeCommit())
@@ -148,7 +142,8 @@ function install(from: string, to: string): void {
 /** Everything that the runtime consists of, but Node. */
 async function fill(directory: string): Promise<void> {
   await compileSchemas()
-  await buildNative(realpathSync(directory), RESIDENT_SOCKET)
+  // The front of another build does not find it: both halves of each pair are of one make.
+  await buildNative(realpathSync(directory), `/run/tsrunc-${identifyBuild()}.sock`)
   await bundle('src/main.ts', join(directory, 'tsrunc.js'), MAIN)
   copyForeignFunctionLibrary(directory)
   await recordCodeCaches(directory)
