@@ -20,6 +20,19 @@ struct vector {
   size_t size;
 };
 
+/* SCM_MAX_FD of the kernel. */
+#define MOST_DESCRIPTORS 253
+
+/* One SCM_RIGHTS. */
+struct control {
+  size_t size;
+  int level;
+  int type;
+  int descriptors[MOST_DESCRIPTORS];
+};
+
+#define CONTROL_HEADER_SIZE offsetof(struct control, descriptors)
+
 struct message_header {
   void *name;
   int name_size;

@@ -15,9 +15,6 @@
 #define SO_PEERCRED 17
 #define CLOSE_RANGE_CLOEXEC 4
 #define MOST_FDS 0xffffffffU
-#define WAIT_ALL_KINDS 0x40000000
-/* SCM_MAX_FD of the kernel. */
-#define MOST_DESCRIPTORS 253
 /*
  * A worker that is free answers within a fraction of a millisecond, on a busy machine in some more:
  * but there Node takes longer, too. Who comes when all are busy and others wait is told at once.
@@ -43,15 +40,6 @@ struct message {
   uint32_t kind;
   int32_t value;
 };
-
-struct control {
-  size_t size;
-  int level;
-  int type;
-  int descriptors[MOST_DESCRIPTORS];
-};
-
-#define CONTROL_HEADER_SIZE offsetof(struct control, descriptors)
 
 struct address {
   uint16_t family;
@@ -174,9 +162,7 @@ __attribute__((noreturn)) static void become_executor(const int *descriptors, si
 
 static int32_t spawn(const int *descriptors, size_t count)
 {
-  /* A caller that ignores SIGCHLD would have the kernel reap what the worker waits for. */
-  const uint64_t defaults[4] = { 0 };
-  syscall(__NR_rt_sigaction, SIGCHLD, defaults, NULL, sizeof(defaults[0]));
+  keep_children();
   long pid = syscall(__NR_clone, SIGCHLD, 0, 0, 0, 0);
   if (pid == 0)
     become_executor(descriptors, count);

@@ -167,12 +167,22 @@ void unblock_signals(void)
   syscall(__NR_rt_sigprocmask, SIG_SETMASK, &none, NULL, sizeof(none));
 }
 
-void reset_signals(void)
+static void reset_signal(int signal)
 {
   const uint64_t defaults[4] = { 0 };
+  syscall(__NR_rt_sigaction, signal, defaults, NULL, sizeof(defaults[0]));
+}
+
+void reset_signals(void)
+{
   for (int signal = 1; signal <= SIGNAL_COUNT; signal++)
-    syscall(__NR_rt_sigaction, signal, defaults, NULL, sizeof(defaults[0]));
+    reset_signal(signal);
   unblock_signals();
+}
+
+void keep_children(void)
+{
+  reset_signal(SIGCHLD);
 }
 
 void execute_node(int request)

@@ -11,6 +11,8 @@
 
 #include "syscall.h"
 
+/* wait4(2): __WALL. */
+#define WAIT_ALL_KINDS 0x40000000
 #define LIMIT_COUNT 16
 #define LIMIT_DATA 2
 #define LIMIT_NOFILE 7
@@ -51,6 +53,8 @@ void ask_resident(int request, int supervisor);
 /* No signal blocked, all dispositions the default: what a program of ours starts with. */
 void reset_signals(void);
 void unblock_signals(void);
+/* A caller that ignores SIGCHLD would have the kernel reap what we wait for. */
+void keep_children(void);
 
 /* Runs Node as a child, then stands in for the container's init until it ends; exit status. */
 int supervise(const struct front *front, int request);

@@ -4,17 +4,6 @@
 #include "front-message.h"
 #include "supervisor.h"
 
-#define MOST_DESCRIPTORS (sizeof(struct descriptors) / sizeof(int))
-
-struct control {
-  size_t size;
-  int level;
-  int type;
-  int descriptors[MOST_DESCRIPTORS];
-};
-
-#define CONTROL_HEADER_SIZE offsetof(struct control, descriptors)
-
 static bool has_strings(const struct message *message, size_t size)
 {
   uint32_t count = 0;

@@ -4,7 +4,6 @@
 
 #include "supervisor.h"
 
-#define WAIT_ALL_KINDS 0x40000000
 
 /* The executor's own numbers: src/lower/instruction-set.ts. */
 #define FD_PROGRAM 3

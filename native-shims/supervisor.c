@@ -13,7 +13,6 @@
 #include "supervisor.h"
 
 #define WAIT_NO_HANG 1
-#define WAIT_ALL_KINDS 0x40000000
 #define SOCKET 3
 #define MOST_FDS 0x7fffffff
 /* How long Node may work on when somebody wants the container to end, and how often we look. */
@@ -34,9 +33,7 @@ static void become_reaper(void)
 {
   const uint64_t every = ~(uint64_t)0;
   syscall(__NR_rt_sigprocmask, SIG_SETMASK, &every, NULL, sizeof(every));
-  /* A caller that ignores SIGCHLD would have the kernel reap what we wait for. */
-  const uint64_t defaults[4] = { 0 };
-  syscall(__NR_rt_sigaction, SIGCHLD, defaults, NULL, sizeof(every));
+  keep_children();
   if (syscall(__NR_prctl, PR_SET_CHILD_SUBREAPER, 1) != 0)
     give_up("cannot become", "a subreaper");
 }
