@@ -55,11 +55,21 @@ export interface Rig {
 
 export function openRig(purpose: string): Rig {
   const home = mkdtempSync(join(tmpdir(), `tsrunc-test-${purpose}-`))
-  callKernel('prctl', [PR_SET_CHILD_SUBREAPER, 1], 'prctl(PR_SET_CHILD_SUBREAPER)')
-  const probe = join(home, 'probe')
-  const source = resolve('test/containers/probe.c')
-  execFileSync('cc', ['-static', '-O1', '-o', probe, source], { stdio: 'inherit' })
+  adoptOrphans()
+  buildProbe(home)
   return { name: home.replace(/.*\//, ''), home, root: join(home, 'state') }
+}
+
+/** What containers leave falls to this process. */
+export function adoptOrphans(): void {
+  callKernel('prctl', [PR_SET_CHILD_SUBREAPER, 1], 'prctl(PR_SET_CHILD_SUBREAPER)')
+}
+
+/** `probe` in a directory. */
+export function buildProbe(directory: string): void {
+  const source = resolve('test/containers/probe.c')
+  const flags = ['-static', '-O1', '-o', join(directory, 'probe')]
+  execFileSync('cc', [...flags, source], { stdio: 'inherit' })
 }
 
 /** Refuses where something is still mounted: that would remove what is mounted there. */
@@ -225,8 +235,12 @@ export function lookUntilSame(rig: Rig, before: World): World {
   }
 }
 
-export async function waitUntil(what: string, isSo: () => boolean): Promise<void> {
-  const deadline = Date.now() + 5 * PATIENCE_MS
+export async function waitUntil(
+  what: string,
+  isSo: () => boolean,
+  patienceMs = 5 * PATIENCE_MS,
+): Promise<void> {
+  const deadline = Date.now() + patienceMs
   while (!isSo()) {
     if (Date.now() > deadline) throw new Error(`waited too long for ${what}`)
     await new Promise((wake) => setTimeout(wake, 10))
@@ -259,7 +273,7 @@ export function listChildren(): readonly number[] {
 }
 
 /** Containers' processes that ended: their parents left, so they are ours to reap. */
-function reapOrphans(): void {
+export function reapOrphans(): void {
   for (const { pid, isZombie } of childrenOf(process.pid)) if (isZombie) waitForChild(pid)
 }
 

@@ -11,14 +11,13 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { hear } from '../../src/resident/protocol.ts'
 import { closeFd } from '../../src/sys/fd.ts'
-import { waitForChild } from '../../src/sys/process.ts'
 import { connectUnix, sendMessage } from '../../src/sys/socket.ts'
 import { childrenOf } from '../children.ts'
+import { reapOrphans, TSRUNC } from '../engine/rig.ts'
 import {
   type AskOptions,
   ask,
   askByHand,
-  COLD,
   closeRig,
   descriptorsOf,
   isRunning,
@@ -60,7 +59,7 @@ describe.skipIf(reason !== undefined)(`a resident planner${reason ? ` (${reason}
   const root = () => ['--root', join(rig.directory, 'state')]
 
   function remove(id: string): void {
-    const { status, stderr } = ask(rig, [...root(), 'delete', '--force', id], {}, COLD)
+    const { status, stderr } = ask(rig, [...root(), 'delete', '--force', id], {}, TSRUNC)
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
     reapOrphans()
   }
@@ -69,10 +68,6 @@ describe.skipIf(reason !== undefined)(`a resident planner${reason ? ` (${reason}
     const path = join(CGROUPS, `tsrunc-test-resident-${process.pid}-${name}`)
     mkdirSync(path)
     return path
-  }
-
-  function reapOrphans(): void {
-    for (const { pid, isZombie } of childrenOf(process.pid)) if (isZombie) waitForChild(pid)
   }
 
   /** A create that takes as long as its hook, once that runs. */
@@ -109,7 +104,7 @@ describe.skipIf(reason !== undefined)(`a resident planner${reason ? ` (${reason}
     [['list', '--format', 'xml']],
   ])('answers %j as without', (args: string[]) => {
     const hideTime = (text: string) => text.replace(/\d{4}-\d\d-\d\dT[\d:]+Z/, 'TIME')
-    const [warm, cold] = [rig.front, COLD].map((front) => {
+    const [warm, cold] = [rig.front, TSRUNC].map((front) => {
       const { status, stdout, stderr } = ask(rig, [...root(), ...args], {}, front)
       return { status, stdout, stderr: hideTime(stderr) }
     })

@@ -19,16 +19,15 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { buildFront } from '../../native-shims/build.ts'
 import { stringifyJson } from '../../src/config/stringify-json.ts'
 import { hear, tell } from '../../src/resident/protocol.ts'
 import { closeFd } from '../../src/sys/fd.ts'
-import { callKernel } from '../../src/sys/ffi.ts'
 import { childrenOf } from '../children.ts'
 import { baseConfig, type Config } from '../containers/config.ts'
+import { adoptOrphans, buildProbe, waitUntil as waitFor } from '../engine/rig.ts'
 
-const PR_SET_CHILD_SUBREAPER = 36
 const PATIENCE_MS = 10_000
 let counter = 0
 
@@ -61,11 +60,8 @@ export function openRig(): Rig {
   cpSync('bin', whole, { recursive: true })
   buildFront(whole, { residentSocket: socket })
   buildFront(alone, { residentSocket: socket, residentPatienceMs: 5000 })
-  const probe = join(directory, 'probe')
-  const source = resolve('test/containers/probe.c')
-  execFileSync('cc', ['-static', '-O1', '-o', probe, source], { stdio: 'inherit' })
-  // What containers leave falls to this process.
-  callKernel('prctl', [PR_SET_CHILD_SUBREAPER, 1], 'prctl(PR_SET_CHILD_SUBREAPER)')
+  buildProbe(directory)
+  adoptOrphans()
   return { directory, socket, front: join(alone, 'tsrunc'), whole: join(whole, 'tsrunc') }
 }
 
@@ -125,8 +121,7 @@ export function ask(
     timeout: PATIENCE_MS,
     killSignal: 'SIGKILL',
   })
-  const read = (name: string) => readFileSync(`${output}.${name}`, 'utf8')
-  return { status, stdout: read('1'), stderr: read('2') }
+  return readEnded(output, status)
 }
 
 /** The same in the background. */
@@ -135,12 +130,14 @@ export function startAsking(rig: Rig, args: readonly string[]) {
   const script = `exec "$@" >${output}.1 2>${output}.2 </dev/null`
   const child = spawn('/bin/sh', ['-c', script, 'sh', rig.front, ...args], { env: {} })
   const ended = new Promise<Ended>((settle) =>
-    child.on('exit', (status) => {
-      const read = (name: string) => readFileSync(`${output}.${name}`, 'utf8')
-      settle({ status, stdout: read('1'), stderr: read('2') })
-    }),
+    child.on('exit', (status) => settle(readEnded(output, status))),
   )
   return { child, ended }
+}
+
+function readEnded(output: string, status: number | null): Ended {
+  const read = (name: string) => readFileSync(`${output}.${name}`, 'utf8')
+  return { status, stdout: read('1'), stderr: read('2') }
 }
 
 /**
@@ -189,13 +186,6 @@ export function descriptorsOf(pid: number): readonly string[] {
     .toSorted()
 }
 
-export async function waitUntil(what: string, isSo: () => boolean): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS
-  while (!isSo()) {
-    if (Date.now() > deadline) throw new Error(`waited too long for ${what}`)
-    await new Promise((wake) => setTimeout(wake, 10))
-  }
+export function waitUntil(what: string, isSo: () => boolean): Promise<void> {
+  return waitFor(what, isSo, PATIENCE_MS)
 }
-
-/** As it is without any resident planner. */
-export const COLD = resolve('bin/tsrunc')
